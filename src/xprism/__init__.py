@@ -1,0 +1,36 @@
+"""One X-ray in, many images out: organ masks, pictures and measurements from a radiograph."""
+
+from __future__ import annotations
+
+from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from xprism.inference.predictor import Predictor as Predictor
+    from xprism.radiograph import Radiograph as Radiograph
+    from xprism.result import Result as Result
+
+try:
+    __version__ = version("xprism")
+except PackageNotFoundError:
+    __version__ = "0+unknown"
+
+__all__ = ["__version__", "load", "read"]
+
+
+def read(path: Any, *, polarity: str = "auto") -> Radiograph:
+    """Read one film of any supported format.
+
+    ``polarity`` is ``auto`` (by tags, else from the picture), ``display`` (bone is bright) or
+    ``inverted`` (bone is dark). Raises ``xprism.errors.ReadError`` naming cause and remedy.
+    """
+    from xprism.readers import read as read_film
+
+    return read_film(path, polarity=polarity)
+
+
+def load(model: Any = "organs", *, runtime: str = "onnx") -> Predictor:
+    """Load a model by its name in the zoo or by its folder; call it with a ``Radiograph``."""
+    from xprism.inference.predictor import Predictor
+
+    return Predictor.load(model, runtime=runtime)

@@ -1,0 +1,226 @@
+"""What a network must produce: named targets, the channels they own, and how to read them out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from xprism.errors import DataError
+
+Array = NDArray[Any]
+
+
+class _Target(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    name: str
+
+    @property
+    def channel_labels(self) -> tuple[str, ...]:
+        raise AttributeError
+
+
+class Masks(_Target):
+    """Independent masks that may overlap, one channel a label.
+
+    ``activation`` turns raw outputs into probabilities: ``sigmoid``, or ``tanh`` mapped to [0, 1]
+    as the pix2pix family has it. ``unions`` names masks that cover several labels at once, such as
+    ``{"lungs": ("right_lung", "left_lung")}``, for cases where only those are known.
+    """
+
+    kind: Literal["masks"] = "masks"
+    labels: tuple[str, ...] = Field(min_length=1)
+    unions: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+    activation: Literal["sigmoid", "tanh"] = "sigmoid"
+    threshold: float = Field(0.5, gt=0, lt=1)
+
+    @model_validator(mode="after")
+    def _unions_cover_labels(self) -> Masks:
+        for union, members in self.unions.items():
+            unknown = set(members) - set(self.labels)
+            if unknown or len(members) < 2:
+                raise ValueError(f"union {union!r} must list two or more of {self.labels}, not {members}")
+        return self
+
+    @property
+    def channel_labels(self) -> tuple[str, ...]:
+        return self.labels
+
+    def activate(self, raw: Array) -> Array:
+        return _sigmoid(raw if self.activation == "sigmoid" else 2 * raw)
+
+    def encode(self, known: Mapping[str, Array]) -> dict[str, Array]:
+        wanted = (*self.labels, *self.unions)
+        return {label: known[label].astype(np.float32) for label in wanted if label in known}
+
+
+class Classes(_Target):
+    """Exclusive classes, one channel a label, softmax over them; truth is one integer map by the target's name."""
+
+    kind: Literal["classes"] = "classes"
+    labels: tuple[str, ...] = Field(min_length=2)
+
+    @property
+    def channel_labels(self) -> tuple[str, ...]:
+        return self.labels
+
+    def activate(self, raw: Array) -> Array:
+        shifted = np.exp(raw - raw.max(axis=-3, keepdims=True))
+        return shifted / shifted.sum(axis=-3, keepdims=True)
+
+    def encode(self, known: Mapping[str, Array]) -> dict[str, Array]:
+        if self.name not in known:
+            return {}
+        index = known[self.name]
+        if index.min() < 0 or index.max() >= len(self.labels):
+            raise DataError(f"{self.name!r} must hold 0 to {len(self.labels) - 1}, found {index.min()} to {index.max()}")
+        return {label: (index == k).astype(np.float32) for k, label in enumerate(self.labels)}
+
+
+class Picture(_Target):
+    """A translated image of one or three channels whose values lie in ``range``."""
+
+    kind: Literal["picture"] = "picture"
+    range: tuple[float, float] = (0.0, 1.0)
+    channels: Literal[1, 3] = 1
+
+    @property
+    def channel_labels(self) -> tuple[str, ...]:
+        return (self.name,) if self.channels == 1 else tuple(f"{self.name}_{k}" for k in range(self.channels))
+
+    def activate(self, raw: Array) -> Array:
+        low, high = self.range
+        return low + (high - low) * (np.tanh(raw) + 1) / 2
+
+    def encode(self, known: Mapping[str, Array]) -> dict[str, Array]:
+        if self.name not in known:
+            return {}
+        image = np.atleast_3d(known[self.name].astype(np.float32))
+        image = np.broadcast_to(image, (*image.shape[:2], self.channels))
+        return {label: image[..., k] for k, label in enumerate(self.channel_labels)}
+
+
+class Lesions(_Target):
+    """A mask channel read out as boxes with scores; truth is a mask by the label's name."""
+
+    kind: Literal["lesions"] = "lesions"
+    label: str
+    threshold: float = Field(0.5, gt=0, lt=1)
+
+    @property
+    def channel_labels(self) -> tuple[str, ...]:
+        return (self.label,)
+
+    def activate(self, raw: Array) -> Array:
+        return _sigmoid(raw)
+
+    def encode(self, known: Mapping[str, Array]) -> dict[str, Array]:
+        return {self.label: known[self.label].astype(np.float32)} if self.label in known else {}
+
+
+Target = Annotated[Masks | Classes | Picture | Lesions, Field(discriminator="kind")]
+
+
+@dataclass(frozen=True)
+class Truth:
+    """What is known of one case: ``planes`` float32 [P, H, W] and ``known`` bool [P], P = channels + unions."""
+
+    planes: NDArray[np.float32]
+    known: NDArray[np.bool_]
+
+
+class TargetSet(BaseModel):
+    """An ordered list of targets: the single place that knows which output channel means what.
+
+    A network made for it returns raw outputs [B, K, H, W] with K = ``channels``. Truth has P >= K
+    planes: one a channel, then one a union; what a case lacks is marked unknown and costs nothing.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    targets: tuple[Target, ...] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _names_are_unique(self) -> TargetSet:
+        names = [target.name for target in self.targets]
+        planes = [*self.channel_labels, *self.unions]
+        for what in (names, planes):
+            twice = {name for name in what if what.count(name) > 1}
+            if twice:
+                raise ValueError(f"each name may stand once in a target set; twice: {sorted(twice)}")
+        return self
+
+    def __iter__(self) -> Iterator[Target]:  # type: ignore[override]
+        return iter(self.targets)
+
+    def __getitem__(self, name: str) -> Target:
+        for target in self.targets:
+            if target.name == name:
+                return target
+        raise DataError(f"no target {name!r}", remedy=f"there are {[t.name for t in self.targets]}")
+
+    @property
+    def channel_labels(self) -> tuple[str, ...]:
+        """One name an output channel, in order."""
+        return tuple(label for target in self.targets for label in target.channel_labels)
+
+    @property
+    def channels(self) -> int:
+        """How many output channels a network for this set has."""
+        return len(self.channel_labels)
+
+    @property
+    def slices(self) -> dict[str, slice]:
+        """The channels of each target, by target name."""
+        found, start = {}, 0
+        for target in self.targets:
+            stop = start + len(target.channel_labels)
+            found[target.name] = slice(start, stop)
+            start = stop
+        return found
+
+    @property
+    def unions(self) -> dict[str, tuple[int, ...]]:
+        """Output channels covered by each union mask, in the order of the truth's extra planes."""
+        place = {label: k for k, label in enumerate(self.channel_labels)}
+        return {
+            union: tuple(place[member] for member in members)
+            for target in self.targets
+            if isinstance(target, Masks)
+            for union, members in target.unions.items()
+        }
+
+    @property
+    def plane_labels(self) -> tuple[str, ...]:
+        """Names of the truth's planes: the channels, then the unions."""
+        return (*self.channel_labels, *self.unions)
+
+    def encode(self, known: Mapping[str, Array], shape: tuple[int, int]) -> Truth:
+        """Truth planes of a case from the masks, class maps and pictures known of it, each [H, W]."""
+        planes = np.zeros((len(self.plane_labels), *shape), np.float32)
+        have = np.zeros(len(self.plane_labels), bool)
+        place = {label: k for k, label in enumerate(self.plane_labels)}
+        for target in self.targets:
+            for label, plane in target.encode(known).items():
+                if plane.shape != shape:
+                    raise DataError(f"{label!r} is {list(plane.shape)}, the film {list(shape)}")
+                planes[place[label]], have[place[label]] = plane, True
+        return Truth(planes, have)
+
+    def activate(self, raw: Array) -> NDArray[np.float32]:
+        """Probabilities and pictures [..., K, H, W] of raw outputs of the same shape."""
+        if raw.shape[-3] != self.channels:
+            raise DataError(f"expected {self.channels} channels, got {raw.shape[-3]}")
+        parts = [target.activate(raw[..., self.slices[target.name], :, :]) for target in self.targets]
+        return np.concatenate(parts, axis=-3).astype(np.float32)
+
+    def planes_of(self, values: Array) -> dict[str, Array]:
+        """Each channel [..., H, W] of values [..., K, H, W] by its label."""
+        return {label: values[..., k, :, :] for k, label in enumerate(self.channel_labels)}
+
+
+def _sigmoid(raw: Array) -> Array:
+    return 0.5 * (1 + np.tanh(0.5 * raw))
