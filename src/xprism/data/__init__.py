@@ -1,0 +1,1 @@
+"""Cases, manifests and splits: what training and evaluation work on."""

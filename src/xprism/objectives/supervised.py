@@ -1,0 +1,72 @@
+"""Supervised losses, one term a target; what a case does not know costs nothing."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from xprism.targets import Classes, Masks, Picture, TargetSet
+
+
+class SupervisedLoss:
+    """Weighted cross-entropy plus soft Dice for masks and classes, L1 for pictures.
+
+    Called with raw outputs [B, K, H, W], truth planes [B, P, H, W] and known flags [B, P] as
+    ``TargetSet.encode`` makes them; returns a scalar. A union plane supervises the probability that
+    any of its channels is on, 1 - prod(1 - p), and counts only where a member is not known itself.
+    """
+
+    def __init__(self, targets: TargetSet, *, cross_entropy: float = 2.0, dice: float = 1.0, l1: float = 1.0) -> None:
+        self.targets = targets
+        self.cross_entropy, self.dice, self.l1 = cross_entropy, dice, l1
+
+    def __call__(self, raw: Tensor, planes: Tensor, known: Tensor) -> Tensor:
+        raw = raw.float()
+        channels = self.targets.channels
+        terms = []
+        for target in self.targets:
+            part = self.targets.slices[target.name]
+            share = (raw[:, part], planes[:, part], known[:, part])
+            if isinstance(target, Picture):
+                terms.append(self.l1 * self._picture(target, *share))
+            elif isinstance(target, Classes):
+                terms.append(self._classes(*share))
+            else:
+                tanh = isinstance(target, Masks) and target.activation == "tanh"
+                terms.append(self._masks(2 * share[0] if tanh else share[0], *share[1:]))
+        for k, members in enumerate(self.targets.unions.values()):
+            partly = known[:, channels + k] & ~known[:, list(members)].all(1)
+            terms.append(self._union(raw[:, list(members)], planes[:, channels + k], partly))
+        return torch.stack(terms).sum()
+
+    def _masks(self, raw: Tensor, truth: Tensor, known: Tensor) -> Tensor:
+        entropy = F.binary_cross_entropy_with_logits(raw, truth, reduction="none").mean((2, 3))
+        return _over_known(self.cross_entropy * entropy + self.dice * _dice_loss(torch.sigmoid(raw), truth), known)
+
+    def _union(self, raw: Tensor, truth: Tensor, known: Tensor) -> Tensor:
+        log_none = F.logsigmoid(-raw).sum(1)
+        log_any = torch.log(-torch.expm1(log_none.clamp(max=-1e-6)))
+        entropy = -(truth * log_any + (1 - truth) * log_none).mean((1, 2))
+        return _over_known(self.cross_entropy * entropy + self.dice * _dice_loss(1 - log_none.exp(), truth), known)
+
+    def _classes(self, raw: Tensor, truth: Tensor, known: Tensor) -> Tensor:
+        entropy = -(truth * F.log_softmax(raw, 1)).sum(1).mean((1, 2))
+        dice = _dice_loss(raw.softmax(1), truth).mean(1)
+        return _over_known(self.cross_entropy * entropy + self.dice * dice, known.all(1))
+
+    def _picture(self, target: Picture, raw: Tensor, truth: Tensor, known: Tensor) -> Tensor:
+        low, high = target.range
+        values = low + (high - low) * (torch.tanh(raw) + 1) / 2
+        return _over_known((values - truth).abs().mean((2, 3)) / (high - low), known)
+
+
+def _dice_loss(probability: Tensor, truth: Tensor) -> Tensor:
+    """One minus soft Dice over the last two axes, smoothed by one pixel."""
+    both = 2 * (probability * truth).sum((-2, -1)) + 1
+    return 1 - both / (probability.sum((-2, -1)) + truth.sum((-2, -1)) + 1)
+
+
+def _over_known(values: Tensor, known: Tensor) -> Tensor:
+    """Mean of ``values`` where ``known``; zero, with a gradient of zero, where nothing is."""
+    return (values * known).sum() / known.sum().clamp(min=1)

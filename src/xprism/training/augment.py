@@ -1,0 +1,204 @@
+"""Augmentation: one draw for film, masks and pictures; randomness first, application second.
+
+Every draw comes from the ``numpy.random.Generator`` that is passed in, so a case is augmented the
+same way whenever its generator is seeded the same way, and resuming needs no stored state.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw, ImageFont
+from pydantic import BaseModel, ConfigDict
+from torch import Tensor
+from torch.nn import functional as F
+
+Rng = np.random.Generator
+
+
+class AugmentSettings(BaseModel):
+    """How strongly to augment; lengths are fractions of the grid's side."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    rotate_degrees: float = 12.0
+    shear_degrees: float = 5.0
+    scale: float = 0.25
+    aspect: float = 0.1
+    shift: float = 0.08
+    elastic: float = 0.012
+    crop_probability: float = 0.12
+    crop_scale: float = 1.9
+    gamma: float = 0.5
+    window: float = 6.0
+    local_contrast: float = 0.6
+    bias: float = 0.25
+    blur: float = 0.004
+    noise: float = 0.045
+    border_probability: float = 0.3
+    border: float = 0.1
+    marks_probability: float = 0.35
+    invert_probability: float = 0.08
+
+
+@dataclass(frozen=True)
+class Geometry:
+    """One spatial draw: an affine map [2, 3] of output to input positions in [-1, 1], plus coarse shifts [2, n, n]."""
+
+    affine: NDArray[np.float32]
+    shifts: NDArray[np.float32]
+    replicate: bool
+
+
+def draw_geometry(rng: Rng, settings: AugmentSettings) -> Geometry:
+    """Draw rotation, shear, scale, aspect, shift and elastic shifts; at times a close crop."""
+    angle, shear = np.deg2rad(rng.normal(0, 0.5, 2) * (settings.rotate_degrees, settings.shear_degrees))
+    zoom = np.exp(rng.uniform(-1, 1) * settings.scale)
+    shift = rng.normal(0, settings.shift, 2)
+    if rng.random() < settings.crop_probability:
+        zoom = rng.uniform(1.2, settings.crop_scale)
+        shift = rng.uniform(-1, 1, 2) * (1 - 1 / zoom)
+    stretch = np.exp(rng.normal(0, 0.5) * settings.aspect)
+    turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+    linear = turn @ np.array([[1, np.tan(shear)], [0, 1]]) @ np.diag([1 / stretch, stretch]) / zoom
+    coarse = rng.normal(0, settings.elastic * 2, (2, 5, 5)) * rng.random()
+    return Geometry(
+        np.concatenate([linear, shift[:, None]], 1).astype(np.float32), coarse.astype(np.float32), rng.random() < 0.3
+    )
+
+
+def sampling_grid(geometry: Geometry, size: tuple[int, int]) -> Tensor:
+    """Input position (x, y) in [-1, 1] of every output pixel, [1, height, width, 2]."""
+    grid = F.affine_grid(torch.from_numpy(geometry.affine)[None], [1, 1, *size], align_corners=False)
+    shifts = F.interpolate(torch.from_numpy(geometry.shifts)[None], size=size, mode="bicubic", align_corners=True)
+    return grid + shifts.permute(0, 2, 3, 1)
+
+
+def resample(planes: Tensor, grid: Tensor, *, replicate: bool = False) -> Tensor:
+    """Planes [C, H, W] at the positions of ``grid``, bilinear; outside is zero, or the nearest edge."""
+    padding = "border" if replicate else "zeros"
+    return F.grid_sample(planes[None], grid, mode="bilinear", padding_mode=padding, align_corners=False)[0]
+
+
+@dataclass(frozen=True)
+class Look:
+    """One photometric draw; the names follow ``AugmentSettings``."""
+
+    gamma: float
+    window: tuple[float, float]
+    local_contrast: float
+    local_sigma: float
+    bias: NDArray[np.float32]
+    blur: float
+    noise: float
+    noise_seed: int
+    borders: tuple[float, float, float, float]
+    border_value: float
+    invert: bool
+    marks: tuple[Mark, ...] = field(default=())
+
+
+@dataclass(frozen=True)
+class Mark:
+    """A burnt-in letter or line: place and size as fractions of the grid, grey value in [0, 1]."""
+
+    text: str
+    row: float
+    column: float
+    size: float
+    value: float
+
+
+def draw_look(rng: Rng, settings: AugmentSettings) -> Look:
+    """Draw grey scale, processing, noise, collimation borders, burnt-in marks and polarity."""
+    s = settings
+
+    def sometimes(probability: float, value: float) -> float:
+        return value if rng.random() < probability else 0.0
+
+    has_border = rng.random() < s.border_probability
+    borders = rng.uniform(0, s.border, 4) * (rng.random(4) < 0.6) * has_border
+    marks = tuple(_draw_mark(rng) for _ in range(rng.integers(1, 4))) if rng.random() < s.marks_probability else ()
+    return Look(
+        gamma=float(np.exp(rng.uniform(-1, 1) * s.gamma)),
+        window=(sometimes(0.5, rng.uniform(0, s.window)), 100 - sometimes(0.5, rng.uniform(0, s.window))),
+        local_contrast=sometimes(0.5, rng.uniform(-0.4, 1) * s.local_contrast),
+        local_sigma=float(np.exp(rng.uniform(np.log(0.01), np.log(0.12)))),
+        bias=(rng.normal(0, s.bias, (3, 3)) * (rng.random() < 0.4)).astype(np.float32),
+        blur=sometimes(0.3, rng.uniform(0, s.blur)),
+        noise=sometimes(0.4, rng.uniform(0, s.noise)),
+        noise_seed=int(rng.integers(2**31)),
+        borders=(float(borders[0]), float(borders[1]), float(borders[2]), float(borders[3])),
+        border_value=float(rng.choice([0.0, 0.0, 1.0, rng.random()])),
+        invert=bool(rng.random() < s.invert_probability),
+        marks=marks,
+    )
+
+
+def _draw_mark(rng: Rng) -> Mark:
+    text = str(rng.choice(["L", "R", "PA", "AP", "R 12", "ERECT", "/", "_"]))
+    row, column = rng.random(2)
+    if rng.random() < 0.7:
+        column = rng.choice([0.15, 0.85]) + rng.uniform(-0.15, 0.1)
+    return Mark(text, float(row), float(column), float(rng.uniform(0.02, 0.09)), float(rng.choice([1.0, 1.0, 0.0, rng.random()])))
+
+
+def apply_look(film: Tensor, look: Look) -> Tensor:
+    """A film [H, W] in [0, 1] as another machine, exposure or processing might have shown it, in [0, 1]."""
+    side = max(film.shape)
+    out = _unit(film, *look.window) ** look.gamma
+    if look.local_contrast:
+        out = out + look.local_contrast * (out - _blur(out, look.local_sigma * side))
+    if look.bias.any():
+        field_ = F.interpolate(torch.from_numpy(look.bias)[None, None], film.shape, mode="bicubic", align_corners=True)
+        out = out + 0.5 * field_[0, 0]
+    if look.blur:
+        out = _blur(out, look.blur * side)
+    out = _unit(out, 0, 100)
+    out = _draw_marks(out, look.marks)
+    if look.noise:
+        noise = np.random.default_rng(look.noise_seed).standard_normal(film.shape, np.float32)
+        out = out + look.noise * torch.from_numpy(noise)
+    top, bottom, left, right = (round(part * side) for part in look.borders)
+    frame = torch.ones_like(out, dtype=torch.bool)
+    frame[top : frame.shape[0] - bottom, left : frame.shape[1] - right] = False
+    out = torch.where(frame, look.border_value, out)
+    return (1 - out if look.invert else out).clamp(0, 1)
+
+
+def _unit(values: Tensor, low_percent: float, high_percent: float) -> Tensor:
+    sample = values[::4, ::4].flatten().sort().values
+    low = sample[int(low_percent / 100 * (len(sample) - 1))]
+    high = sample[int(high_percent / 100 * (len(sample) - 1))]
+    return ((values - low) / (high - low).clamp(min=1e-6)).clamp(0, 1)
+
+
+def _blur(values: Tensor, sigma: float) -> Tensor:
+    """Gaussian blur; wide ones run on a coarser grid, which they cannot be told from."""
+    step = max(1, int(sigma / 3))
+    small = F.avg_pool2d(values[None, None], step) if step > 1 else values[None, None]
+    sigma /= step
+    radius = max(1, int(3 * sigma + 0.5))
+    taps = torch.exp(-0.5 * (torch.arange(-radius, radius + 1) / sigma) ** 2)
+    taps = taps / taps.sum()
+    for axis in (2, 3):
+        pad = (0, 0, radius, radius) if axis == 2 else (radius, radius, 0, 0)
+        shape = (1, 1, -1, 1) if axis == 2 else (1, 1, 1, -1)
+        small = F.conv2d(F.pad(small, pad, mode="replicate"), taps.view(shape))
+    return F.interpolate(small, values.shape, mode="bilinear", align_corners=False)[0, 0] if step > 1 else small[0, 0]
+
+
+def _draw_marks(film: Tensor, marks: tuple[Mark, ...]) -> Tensor:
+    if not marks:
+        return film
+    height, width = film.shape
+    out = film
+    for mark in marks:
+        stencil = Image.new("L", (width, height))
+        place = (mark.column * width, mark.row * height)
+        ImageDraw.Draw(stencil).text(place, mark.text, fill=255, font=ImageFont.load_default(max(8.0, mark.size * height)))
+        ink = torch.from_numpy(np.array(stencil, np.float32)) / 255
+        out = out + ink * (mark.value - out)
+    return out

@@ -1,0 +1,186 @@
+"""The training loop, readable top to bottom."""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import math
+import platform
+import time
+from collections.abc import Sequence
+from copy import deepcopy
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+import yaml
+from lightning_fabric import Fabric
+from torch import nn
+from torch.utils.data import DataLoader
+
+from xprism.data.manifest import Case, read_manifest
+from xprism.data.split import k_fold
+from xprism.errors import DataError, RecipeError
+from xprism.networks.unet import CompactUNet
+from xprism.objectives.supervised import SupervisedLoss
+from xprism.training.checkpoint import load_checkpoint, save_checkpoint
+from xprism.training.progress import progress
+from xprism.training.recipe import Recipe
+from xprism.training.samples import Samples
+
+
+@dataclass(frozen=True)
+class Run:
+    """A finished or unfinished training: its folder, recipe and EMA network."""
+
+    folder: Path
+    recipe: Recipe
+    network: nn.Module
+    minutes: float
+
+
+def train(recipe: Recipe, folder: Path | str, *, resume: bool = False) -> Run:
+    """Train by ``recipe`` into ``folder``; with ``resume`` go on from its last checkpoint.
+
+    Writes ``recipe.yaml``, ``environment.json``, ``metrics.jsonl`` and ``checkpoint.pt``. Every
+    sample is drawn from the seed and its number, so a resumed training equals an unbroken one.
+    Raises ``RecipeError`` where ``folder`` holds a run and ``resume`` was not asked for.
+    """
+    folder = Path(folder)
+    last = folder / "checkpoint.pt"
+    if last.exists() and not resume:
+        raise RecipeError("this run exists already", where=str(folder), remedy="resume it, or choose another folder")
+    folder.mkdir(parents=True, exist_ok=True)
+    schedule = recipe.schedule
+    _settle(schedule.threads)
+    _describe(recipe, folder)
+
+    fabric = Fabric(accelerator="auto", devices=1, precision=schedule.precision)
+    torch.manual_seed(schedule.seed)
+    network = build_network(recipe).to(memory_format=torch.channels_last)
+    ema = deepcopy(network)
+    optimizer = torch.optim.AdamW(network.parameters(), schedule.learning_rate, weight_decay=schedule.weight_decay)
+    state: dict[str, Any] = {"step": 0, "seconds": 0.0}
+    if last.exists():
+        state = load_checkpoint(last)
+        network.load_state_dict(state["network"])
+        ema.load_state_dict(state["ema"])
+        optimizer.load_state_dict(state["optimizer"])
+    ema.to(fabric.device)
+    network, optimizer = fabric.setup(network, optimizer)
+    objective = SupervisedLoss(recipe.targets, **recipe.objective.model_dump(exclude={"kind"}))
+
+    samples = Samples(training_cases(recipe), recipe)
+    upcoming = range(state["step"] * schedule.batch, len(samples))
+    loader = fabric.setup_dataloaders(DataLoader(samples, schedule.batch, sampler=upcoming))
+    started = time.monotonic() - state["seconds"]
+    with progress("training", schedule.steps, done=state["step"]) as tick, (folder / "metrics.jsonl").open("a") as log:
+        for step, (films, planes, known) in enumerate(loader, start=state["step"]):
+            rate = _rate(step, schedule.steps, schedule.warmup) * schedule.learning_rate
+            for group in optimizer.param_groups:
+                group["lr"] = rate
+            network.train()
+            loss = objective(network(films.contiguous(memory_format=torch.channels_last)), planes, known)
+            optimizer.zero_grad()
+            fabric.backward(loss)
+            fabric.clip_gradients(network, optimizer, max_norm=schedule.clip)
+            optimizer.step()
+            _average(ema, network, min(schedule.ema, (1 + step) / (10 + step)))
+
+            value, seconds = float(loss.detach()), time.monotonic() - started
+            tick(f"loss {value:.4f}")
+            log.write(json.dumps({"step": step + 1, "loss": round(value, 5), "rate": rate, "seconds": round(seconds, 1)}) + "\n")
+            if (step + 1) % schedule.checkpoint_every == 0 or step + 1 == schedule.steps:
+                log.flush()
+                state = {"step": step + 1, "seconds": seconds, "ema": ema.state_dict()}
+                state |= {"network": _bare(network).state_dict(), "optimizer": optimizer.state_dict()}
+                save_checkpoint(last, state)
+    return Run(folder, recipe, ema.eval(), state["seconds"] / 60)
+
+
+def load_run(folder: Path | str) -> Run:
+    """A run as its folder holds it, with the EMA network of its last checkpoint, ready to evaluate."""
+    folder = Path(folder)
+    if not (folder / "checkpoint.pt").is_file():
+        raise DataError("no checkpoint.pt", where=str(folder), remedy="give the folder of a training that has begun")
+    recipe = Recipe.model_validate(yaml.safe_load((folder / "recipe.yaml").read_text(encoding="utf-8")))
+    state = load_checkpoint(folder / "checkpoint.pt")
+    network = build_network(recipe)
+    network.load_state_dict(state["ema"])
+    return Run(folder, recipe, network.eval(), state["seconds"] / 60)
+
+
+def build_network(recipe: Recipe) -> nn.Module:
+    """The recipe's network with fresh weights."""
+    part = recipe.network
+    return CompactUNet(1, recipe.targets.channels, widths=part.widths, blocks=part.blocks)
+
+
+def training_cases(recipe: Recipe) -> tuple[Case, ...]:
+    """The cases that train: all of the manifests but the held-out fold."""
+    return tuple(case for case, held in _cases_with_fold(recipe) if not held)
+
+
+def held_out_cases(recipe: Recipe) -> tuple[Case, ...]:
+    """The cases of the held-out fold; none where everything trains."""
+    return tuple(case for case, held in _cases_with_fold(recipe) if held)
+
+
+def _cases_with_fold(recipe: Recipe) -> Sequence[tuple[Case, bool]]:
+    cases = [case for manifest in recipe.data.manifests for case in read_manifest(manifest)]
+    if recipe.data.hold_out is None:
+        return [(case, False) for case in cases]
+    fold = k_fold(cases, folds=recipe.data.folds, seed=recipe.data.seed)
+    return [(case, fold[case.subject] == recipe.data.hold_out) for case in cases]
+
+
+def _rate(step: int, steps: int, warmup: int) -> float:
+    if step < warmup:
+        return (step + 1) / warmup
+    return 0.5 * (1 + math.cos(math.pi * (step - warmup) / max(1, steps - warmup)))
+
+
+@torch.no_grad()
+def _average(ema: nn.Module, network: nn.Module, decay: float) -> None:
+    for kept, new in zip(ema.state_dict().values(), _bare(network).state_dict().values(), strict=True):
+        if kept.dtype.is_floating_point:
+            kept.lerp_(new, 1 - decay)
+        else:
+            kept.copy_(new)
+
+
+def _bare(network: nn.Module) -> nn.Module:
+    return getattr(network, "module", network)
+
+
+def _settle(threads: int) -> None:
+    """Take the threads asked for; on glibc let freed memory stay mapped, which halves a step on a CPU."""
+    if threads:
+        torch.set_num_threads(threads)
+    if platform.libc_ver()[0] == "glibc":
+        libc = ctypes.CDLL("libc.so.6")
+        m_trim_threshold, m_top_pad, m_mmap_max = -1, -2, -4
+        libc.mallopt(m_mmap_max, 0)
+        libc.mallopt(m_trim_threshold, 2**31 - 1)
+        libc.mallopt(m_top_pad, 256 * 2**20)
+
+
+def _describe(recipe: Recipe, folder: Path) -> None:
+    (folder / "recipe.yaml").write_text(yaml.safe_dump(recipe.model_dump(mode="json"), sort_keys=False), encoding="utf-8")
+    facts = {
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "processor": _processor(),
+        "threads": torch.get_num_threads(),
+        "device": torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu",
+    }
+    (folder / "environment.json").write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
+
+
+def _processor() -> str:
+    cpuinfo = Path("/proc/cpuinfo")
+    names = [line.split(":", 1)[1].strip() for line in cpuinfo.read_text().splitlines() if line.startswith("model name")] if cpuinfo.exists() else []
+    return names[0] if names else platform.processor()
+
+
