@@ -91,7 +91,9 @@ class Card(_Part):
         try:
             return cls.model_validate_json(path.read_text(encoding="utf-8"))
         except FileNotFoundError:
-            raise ModelError("no card.json", where=str(folder), remedy="give a model folder or a name from 'xprism models list'") from None
+            raise ModelError(
+                "no card.json", where=str(folder), remedy="give a model folder or a name from 'xprism models list'"
+            ) from None
         except ValidationError as error:
             raise ModelError(_first(error.errors()), where=str(path), remedy="export the model again") from None
 

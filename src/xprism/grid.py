@@ -61,7 +61,7 @@ def scale(plane: NDArray[Any], spec: InputSpec, *, like: NDArray[Any] | None = N
     """Scale display values to the network's range by the percentiles of ``like`` (default: of ``plane``)."""
     low, high = robust_range(plane if like is None else like, spec.low_percent, spec.high_percent)
     scaled = (np.asarray(plane, np.float32) - low) * np.float32(2 / (high - low)) - 1
-    return np.clip(scaled, -spec.clip, spec.clip, dtype=np.float32)
+    return np.asarray(np.clip(scaled, -spec.clip, spec.clip), np.float32)
 
 
 def prepare(display: NDArray[np.float32], spec: InputSpec) -> tuple[NDArray[np.float32], Placement]:

@@ -123,7 +123,7 @@ class Radiograph:
         """The film as 8-bit grey [H, W] through its window, else through its 0.5 to 99.5 % range."""
         low, high = self.window or robust_range(self.display, 0.5, 99.5)
         scaled = (self.display - low) / max(high - low, 1e-12)
-        return np.rint(np.clip(scaled, 0, 1) * 255).astype(np.uint8)
+        return np.asarray(np.rint(np.clip(scaled, 0, 1) * 255), np.uint8)
 
     def noted(self, *sentences: str) -> Radiograph:
         """The same radiograph with sentences added to its reading log."""

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from xprism.card import Card
 from xprism.radiograph import Radiograph
 
 Point = tuple[float, float]
@@ -77,14 +78,17 @@ class ModelId:
 class Result:
     """Everything a model says about one film, on the film's own grid.
 
-    ``masks`` bool [H, W] by label; ``probabilities`` (float16 [h, w] by label, at the network's
-    grid, for looking closer); ``pictures`` float32 [H, W] in display units; ``refused`` set when the
-    gate declined the film, and then there are no masks and no measurements.
+    ``masks`` bool [H, W] by label; ``probabilities`` (float16 [h, w] by label, the film's part of the
+    network's grid, for looking closer); ``pictures`` float32 [H, W] or [H, W, 3] by target;
+    ``classes`` uint8 [H, W] by target; ``refused`` set when the gate declined the film, and then
+    there are no masks and no measurements; ``overridden`` is a refusal that the user overrode;
+    ``card`` the whole card of the model, where it is known.
     """
 
     radiograph: Radiograph
     model: ModelId
     masks: dict[str, NDArray[np.bool_]] = field(default_factory=dict)
+    probabilities: dict[str, NDArray[np.float16]] = field(default_factory=dict)
     pictures: dict[str, NDArray[np.float32]] = field(default_factory=dict)
     classes: dict[str, NDArray[np.uint8]] = field(default_factory=dict)
     lesions: tuple[Lesion, ...] = ()
@@ -92,8 +96,10 @@ class Result:
     measurements: dict[str, Measurement] = field(default_factory=dict)
     quality: Quality = Quality(1.0)
     refused: Refusal | None = None
+    overridden: Refusal | None = None
     log: tuple[str, ...] = ()
     options: dict[str, Any] = field(default_factory=dict)
+    card: Card | None = None
 
     def save(self, folder: str | Path, *, to: tuple[str, ...] = ("masks", "json", "overlay", "report")) -> Path:
         """Write the result into ``folder`` (made if needed) and return it; ``to`` picks the kinds of file."""

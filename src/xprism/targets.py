@@ -70,14 +70,16 @@ class Classes(_Target):
 
     def activate(self, raw: Array) -> Array:
         shifted = np.exp(raw - raw.max(axis=-3, keepdims=True))
-        return shifted / shifted.sum(axis=-3, keepdims=True)
+        return np.asarray(shifted / shifted.sum(axis=-3, keepdims=True))
 
     def encode(self, known: Mapping[str, Array]) -> dict[str, Array]:
         if self.name not in known:
             return {}
         index = known[self.name]
         if index.min() < 0 or index.max() >= len(self.labels):
-            raise DataError(f"{self.name!r} must hold 0 to {len(self.labels) - 1}, found {index.min()} to {index.max()}")
+            raise DataError(
+                f"{self.name!r} must hold 0 to {len(self.labels) - 1}, found {index.min()} to {index.max()}"
+            )
         return {label: (index == k).astype(np.float32) for k, label in enumerate(self.labels)}
 
 

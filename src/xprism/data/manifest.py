@@ -61,7 +61,9 @@ def read_manifest(path: Path | str) -> tuple[Case, ...]:
     names = [case.case for case in cases]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
-        raise DataError(f"cases listed twice: {', '.join(twice[:5])}", where=str(path), remedy="give each film its own name")
+        raise DataError(
+            f"cases listed twice: {', '.join(twice[:5])}", where=str(path), remedy="give each film its own name"
+        )
     return cases
 
 

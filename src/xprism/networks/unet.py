@@ -32,9 +32,7 @@ class CompactUNet(nn.Module):
                 Residual(before, width, stride=1 if level == 0 else 2),
                 *(Residual(width, width) for _ in range(extra)),
             )
-            for level, (before, width, extra) in enumerate(
-                zip((widths[0], *widths[:-1]), widths, blocks, strict=True)
-            )
+            for level, (before, width, extra) in enumerate(zip((widths[0], *widths[:-1]), widths, blocks, strict=True))
         )
         self.decoder = nn.ModuleList(Up(widths[k + 1], widths[k]) for k in reversed(range(len(widths) - 1)))
         self.head = nn.Sequential(nn.Conv2d(widths[0], 4 * out_channels, 3, padding=1), nn.PixelShuffle(2))

@@ -142,7 +142,13 @@ def _draw_mark(rng: Rng) -> Mark:
     row, column = rng.random(2)
     if rng.random() < 0.7:
         column = rng.choice([0.15, 0.85]) + rng.uniform(-0.15, 0.1)
-    return Mark(text, float(row), float(column), float(rng.uniform(0.02, 0.09)), float(rng.choice([1.0, 1.0, 0.0, rng.random()])))
+    return Mark(
+        text,
+        float(row),
+        float(column),
+        float(rng.uniform(0.02, 0.09)),
+        float(rng.choice([1.0, 1.0, 0.0, rng.random()])),
+    )
 
 
 def apply_look(film: Tensor, look: Look) -> Tensor:
@@ -198,7 +204,9 @@ def _draw_marks(film: Tensor, marks: tuple[Mark, ...]) -> Tensor:
     for mark in marks:
         stencil = Image.new("L", (width, height))
         place = (mark.column * width, mark.row * height)
-        ImageDraw.Draw(stencil).text(place, mark.text, fill=255, font=ImageFont.load_default(max(8.0, mark.size * height)))
+        ImageDraw.Draw(stencil).text(
+            place, mark.text, fill=255, font=ImageFont.load_default(max(8.0, mark.size * height))
+        )
         ink = torch.from_numpy(np.array(stencil, np.float32)) / 255
         out = out + ink * (mark.value - out)
     return out

@@ -58,7 +58,7 @@ def train(recipe: Recipe, folder: Path | str, *, resume: bool = False) -> Run:
 
     fabric = Fabric(accelerator="auto", devices=1, precision=schedule.precision)
     torch.manual_seed(schedule.seed)
-    network = build_network(recipe).to(memory_format=torch.channels_last)
+    network = build_network(recipe).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     ema = deepcopy(network)
     optimizer = torch.optim.AdamW(network.parameters(), schedule.learning_rate, weight_decay=schedule.weight_decay)
     state: dict[str, Any] = {"step": 0, "seconds": 0.0}
@@ -90,7 +90,10 @@ def train(recipe: Recipe, folder: Path | str, *, resume: bool = False) -> Run:
 
             value, seconds = float(loss.detach()), time.monotonic() - started
             tick(f"loss {value:.4f}")
-            log.write(json.dumps({"step": step + 1, "loss": round(value, 5), "rate": rate, "seconds": round(seconds, 1)}) + "\n")
+            log.write(
+                json.dumps({"step": step + 1, "loss": round(value, 5), "rate": rate, "seconds": round(seconds, 1)})
+                + "\n"
+            )
             if (step + 1) % schedule.checkpoint_every == 0 or step + 1 == schedule.steps:
                 log.flush()
                 state = {"step": step + 1, "seconds": seconds, "ema": ema.state_dict()}
@@ -167,7 +170,9 @@ def _settle(threads: int) -> None:
 
 
 def _describe(recipe: Recipe, folder: Path) -> None:
-    (folder / "recipe.yaml").write_text(yaml.safe_dump(recipe.model_dump(mode="json"), sort_keys=False), encoding="utf-8")
+    (folder / "recipe.yaml").write_text(
+        yaml.safe_dump(recipe.model_dump(mode="json"), sort_keys=False), encoding="utf-8"
+    )
     facts = {
         "python": platform.python_version(),
         "torch": torch.__version__,
@@ -180,7 +185,9 @@ def _describe(recipe: Recipe, folder: Path) -> None:
 
 def _processor() -> str:
     cpuinfo = Path("/proc/cpuinfo")
-    names = [line.split(":", 1)[1].strip() for line in cpuinfo.read_text().splitlines() if line.startswith("model name")] if cpuinfo.exists() else []
+    names = (
+        [line.split(":", 1)[1].strip() for line in cpuinfo.read_text().splitlines() if line.startswith("model name")]
+        if cpuinfo.exists()
+        else []
+    )
     return names[0] if names else platform.processor()
-
-

@@ -16,7 +16,13 @@ def progress(what: str, total: int, *, done: int = 0, every_seconds: float = 15.
     """Yield a function to call once a step with a short remark; lines appear at most every ``every_seconds``."""
     console = Console(stderr=True)
     if console.is_terminal:
-        columns = (TextColumn(what), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), TextColumn("{task.fields[remark]}"))
+        columns = (
+            TextColumn(what),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeRemainingColumn(),
+            TextColumn("{task.fields[remark]}"),
+        )
         with Progress(*columns, console=console) as bar:
             task = bar.add_task(what, total=total, completed=done, remark="")
             yield lambda remark: bar.update(task, advance=1, remark=remark)

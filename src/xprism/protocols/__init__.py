@@ -1,0 +1,1 @@
+"""Protocols: what ties training, models in use and evaluation together."""

@@ -1,0 +1,98 @@
+"""From a run to a model folder: ``model.onnx``, ``model.safetensors`` in fp16, ``card.json`` and the licence."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from copy import deepcopy
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+import torch
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from xprism.card import Card, TrainingRecord, sha256_of
+from xprism.errors import ModelError
+from xprism.training.loop import Run
+
+TOLERANCE = 1e-4
+
+
+def export_onnx(network: nn.Module, path: Path, *, size: tuple[int, int]) -> None:
+    """Write a network as ONNX: input ``film`` [B, 1, h, w], output ``raw`` [B, K, h, w], B free."""
+    network = deepcopy(network).eval().float().cpu()
+    film = torch.zeros(2, 1, *size)
+    program = torch.onnx.export(
+        network,
+        (film,),
+        input_names=["film"],
+        output_names=["raw"],
+        dynamic_shapes={"film": {0: torch.export.Dim("batch", min=1, max=64)}},
+        dynamo=True,
+        verbose=False,
+    )
+    assert program is not None
+    program.save(str(path), external_data=False)
+
+
+def onnx_difference(network: nn.Module, path: Path, films: Tensor) -> float:
+    """Largest difference between probabilities of torch and of ONNX Runtime on ``films`` [B, 1, h, w]."""
+    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    (raw,) = session.run(None, {"film": films.numpy()})
+    with torch.no_grad():
+        ours = torch.sigmoid(network.eval().float()(films)).numpy()
+    return float(np.abs(ours - 1 / (1 + np.exp(-np.asarray(raw)))).max())
+
+
+def export_model(
+    run: Run,
+    folder: Path | str,
+    *,
+    licence: Path,
+    card: Card,
+    check: Tensor,
+) -> Card:
+    """Write the run's EMA network as a model folder and return its finished card.
+
+    ``card`` is completed by the parameter count and file hashes; ``check`` are prepared films
+    [B, 1, h, w] on which ONNX and torch must agree to 1e-4. The folder appears whole or not at all.
+    Raises ``ModelError`` where they do not agree.
+    """
+    folder = Path(folder)
+    partial = folder.with_name(folder.name + ".partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    halved = {
+        name: value.half() if value.is_floating_point() else value for name, value in run.network.state_dict().items()
+    }
+    save_file({name: value.contiguous() for name, value in halved.items()}, partial / "model.safetensors")
+    network = deepcopy(run.network)
+    network.load_state_dict(
+        {name: value.float() if value.is_floating_point() else value for name, value in halved.items()}
+    )
+    export_onnx(network, partial / "model.onnx", size=card.input.size)
+    difference = onnx_difference(network, partial / "model.onnx", check)
+    if difference > TOLERANCE:
+        raise ModelError(f"ONNX and torch differ by {difference:.1e}", where=str(folder), remedy="report this network")
+    shutil.copy(licence, partial / "LICENSE")
+    files = {name: sha256_of(partial / name) for name in ("model.onnx", "model.safetensors", "LICENSE")}
+    parameters = sum(p.numel() for p in network.parameters())
+    card = card.model_copy(update={"parameters": parameters, "files": files, "licence_file": "LICENSE"})
+    card.save(partial)
+    shutil.rmtree(folder, ignore_errors=True)
+    partial.rename(folder)
+    return card
+
+
+def training_record(run: Run, *, data: Sequence[str], films: int, hardware: str) -> TrainingRecord:
+    """The card's account of a training."""
+    return TrainingRecord(
+        data=tuple(data),
+        films=films,
+        minutes=round(run.minutes, 1),
+        hardware=hardware,
+        recipe=run.recipe.name,
+        seed=run.recipe.schedule.seed,
+    )

@@ -1,0 +1,59 @@
+"""What every network keeps: shapes, gradients to every weight, batch independence, save and load, ONNX."""
+
+import io
+import warnings
+from pathlib import Path
+
+import pytest
+import torch
+
+from xprism.networks.unet import CompactUNet
+from xprism.training.export import export_onnx, onnx_difference
+
+NETWORKS = {"compact_unet": lambda: CompactUNet(1, 5, widths=(8, 8, 16, 16), blocks=(0, 1, 0, 1))}
+
+
+@pytest.fixture(params=sorted(NETWORKS))
+def network(request: pytest.FixtureRequest) -> torch.nn.Module:
+    torch.manual_seed(0)
+    return NETWORKS[request.param]()
+
+
+def test_output_has_the_input_size(network: torch.nn.Module) -> None:
+    assert network(torch.randn(2, 1, 64, 96)).shape == (2, 5, 64, 96)
+
+
+def test_every_weight_learns(network: torch.nn.Module) -> None:
+    network(torch.randn(2, 1, 64, 64)).square().mean().backward()
+    assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in network.parameters())
+
+
+def test_in_use_a_film_does_not_depend_on_its_batch(network: torch.nn.Module) -> None:
+    films = torch.randn(3, 1, 64, 64)
+    network(films)
+    network.eval()
+    with torch.no_grad():
+        torch.testing.assert_close(network(films)[1:2], network(films[1:2]), atol=1e-5, rtol=1e-4)
+
+
+def test_weights_survive_saving(network: torch.nn.Module) -> None:
+    stream = io.BytesIO()
+    torch.save(network.state_dict(), stream)
+    stream.seek(0)
+    twin = NETWORKS["compact_unet"]()
+    twin.load_state_dict(torch.load(stream, weights_only=True))
+    films = torch.randn(1, 1, 64, 64)
+    with torch.no_grad():
+        assert torch.equal(network.eval()(films), twin.eval()(films))
+
+
+def test_onnx_runtime_agrees_with_torch(network: torch.nn.Module, tmp_path: Path) -> None:
+    network(torch.randn(4, 1, 64, 64))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        export_onnx(network, tmp_path / "model.onnx", size=(64, 64))
+    assert onnx_difference(network, tmp_path / "model.onnx", torch.randn(3, 1, 64, 64)) < 1e-5
+
+
+def test_the_shipped_design_has_at_most_five_million_weights() -> None:
+    assert sum(p.numel() for p in CompactUNet(1, 5).parameters()) <= 5_000_000

@@ -1,0 +1,118 @@
+"""Training learns, stops and goes on, and what it writes is whole."""
+
+import json
+import warnings
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from xprism.card import Card
+from xprism.data.manifest import read_manifest
+from xprism.errors import DataError, RecipeError
+from xprism.inference.predictor import Predictor
+from xprism.protocols.crossval import crossval, draft_card, read_scores, summarise
+from xprism.readers import read
+from xprism.training import export, loop
+from xprism.training.checkpoint import load_checkpoint
+from xprism.training.loop import load_run, train
+from xprism.training.recipe import Recipe
+
+
+class KilledError(Exception):
+    """Stands for a process that ended."""
+
+
+def _schedule(recipe: Recipe, **changes: object) -> Recipe:
+    return recipe.model_copy(update={"schedule": recipe.schedule.model_copy(update=changes)})
+
+
+def test_a_killed_training_that_goes_on_equals_an_unbroken_one(
+    tiny_recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    train(tiny_recipe, tmp_path / "whole")
+    average, steps = loop._average, []
+
+    def dies_in_step_five(*args: object) -> None:
+        average(*args)  # type: ignore[arg-type]
+        steps.append(1)
+        if len(steps) == 5:
+            raise KilledError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(loop, "_average", dies_in_step_five)
+        with pytest.raises(KilledError):
+            train(tiny_recipe, tmp_path / "broken")
+    assert load_checkpoint(tmp_path / "broken" / "checkpoint.pt")["step"] == 4
+    train(tiny_recipe, tmp_path / "broken", resume=True)
+    whole, broken = (load_checkpoint(tmp_path / name / "checkpoint.pt") for name in ("whole", "broken"))
+    for part in ("network", "ema"):
+        assert all(torch.equal(whole[part][name], broken[part][name]) for name in whole[part])
+    moments = [state["optimizer"]["state"][0]["exp_avg"] for state in (whole, broken)]
+    assert torch.equal(*moments)
+
+
+def test_a_run_is_not_overwritten_unless_it_is_resumed(tiny_recipe: Recipe, tmp_path: Path) -> None:
+    train(_schedule(tiny_recipe, steps=2), tmp_path / "run")
+    with pytest.raises(RecipeError, match="exists already"):
+        train(tiny_recipe, tmp_path / "run")
+
+
+def test_the_loss_falls_and_every_step_is_logged(tiny_recipe: Recipe, tmp_path: Path) -> None:
+    train(_schedule(tiny_recipe, steps=60, learning_rate=1e-2, checkpoint_every=60), tmp_path / "run")
+    lines = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]
+    losses = [line["loss"] for line in lines]
+    assert [line["step"] for line in lines] == list(range(1, 61))
+    assert np.mean(losses[-10:]) < 0.6 * np.mean(losses[:5])
+
+
+def test_a_folder_without_a_checkpoint_is_no_run(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"checkpoint\.pt"):
+        load_run(tmp_path)
+
+
+def test_an_exported_run_predicts_what_the_network_says(tiny_recipe: Recipe, tmp_path: Path) -> None:
+    run = train(_schedule(tiny_recipe, steps=2), tmp_path / "run")
+    licence = tmp_path / "LICENSE"
+    licence.write_text("research only")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        films = torch.randn(2, 1, 32, 32)
+        card = export.export_model(run, tmp_path / "model", licence=licence, card=draft_card(run), check=films)
+    assert Card.load(tmp_path / "model") == card
+    assert {path.name for path in (tmp_path / "model").iterdir()} == {*card.files, "card.json"}
+    assert export.onnx_difference(run.network, tmp_path / "model" / "model.onnx", films) < 1e-2
+    case = read_manifest(tiny_recipe.data.manifests[0])[0]
+    result = Predictor.load(tmp_path / "model")(read(case.film, polarity="display"))
+    assert result.masks["left_lung"].shape == (40, 48)
+
+
+def test_cross_validation_scores_every_case_once_and_keeps_finished_folds(
+    tiny_recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "LICENSE").write_text("research only")
+    recipe = _schedule(tiny_recipe, steps=2)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        scores = crossval(recipe, tmp_path / "cv", licence=tmp_path / "LICENSE")
+    cases = read_manifest(recipe.data.manifests[0])
+    assert sorted(s.case for s in scores if s.structure == "lungs") == sorted(case.case for case in cases)
+    assert len([s for s in scores if s.structure == "left_lung"]) == 6
+    assert read_scores(tmp_path / "cv" / "scores.csv") == scores
+    monkeypatch.setattr("xprism.protocols.crossval.train", None)
+    assert crossval(recipe, tmp_path / "cv", licence=tmp_path / "LICENSE") == scores
+
+
+def test_a_summary_keeps_sources_apart(tiny_recipe: Recipe) -> None:
+    cases = read_manifest(tiny_recipe.data.manifests[0])[:2]
+    other = replace(cases[1], attributes={"source": "other"})
+    from xprism.evaluation.cases import CaseScore
+
+    scores = [CaseScore(case.case, "lungs", value, 1, 1) for case, value in zip(cases, (0.5, 0.9), strict=True)]
+    found = summarise(scores, (cases[0], other), protocol="test")
+    assert [(s.protocol, s.mean, s.worst, s.films) for s in found] == [
+        ("test, discs", 0.5, 0.5, 1),
+        ("test, other", 0.9, 0.9, 1),
+    ]
