@@ -1,0 +1,59 @@
+"""Releasing a model: what a run knows and what its makers state, joined into a model folder."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import yaml
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from xprism.card import Card
+from xprism.data.manifest import read_manifest
+from xprism.errors import RecipeError
+from xprism.evaluation.cases import CaseScore
+from xprism.protocols.crossval import check_films, draft_card, summarise
+from xprism.training.export import export_model
+from xprism.training.loop import Run
+
+
+class Statement(BaseModel):
+    """What only the makers can say of a model; a YAML file beside its recipe."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    version: str
+    summary: str
+    intended_use: str
+    gate: str = "none"
+    data: tuple[str, ...]
+    licence: str
+    known_failures: tuple[str, ...] = ()
+
+
+def load_statement(path: Path) -> Statement:
+    """Read a statement. Raises ``RecipeError`` naming what is missing or wrong."""
+    try:
+        return Statement.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+    except FileNotFoundError:
+        raise RecipeError("no such statement", where=str(path)) from None
+    except ValidationError as error:
+        wrong = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
+        raise RecipeError(wrong, where=str(path)) from None
+
+
+def release(
+    run: Run, folder: Path | str, *, statement: Statement, licence: Path, scores: Sequence[CaseScore] = ()
+) -> Card:
+    """Write a run as a model folder whose card carries the statement and the cross-validation ``scores``."""
+    cases = [case for manifest in run.recipe.data.manifests for case in read_manifest(manifest)]
+    machine = json.loads((run.folder / "environment.json").read_text(encoding="utf-8"))
+    draft = draft_card(run)
+    stated = statement.model_dump(exclude={"data"})
+    hardware = (
+        f"{machine['processor'] if machine['device'] == 'cpu' else machine['device']}, {machine['threads']} threads"
+    )
+    record = draft.training.model_copy(update={"data": statement.data, "hardware": hardware})
+    summary = summarise(scores, cases, protocol=f"{run.recipe.data.folds}-fold cross-validation at the film's own size")
+    card = Card.model_validate(draft.model_dump() | stated | {"training": record, "scores": summary})
+    return export_model(run, folder, licence=licence, card=card, check=check_films(run.recipe))
