@@ -18,6 +18,7 @@ class Spacing:
 
     ``origin`` is ``PixelSpacing``, ``ImagerPixelSpacing`` (at the detector, so lengths in the body
     read too long), ``ImagerPixelSpacing/magnification`` (divided by the stated magnification),
+    ``NominalScannedPixelSpacing`` (a scanned film),
     ``file`` (from the format itself) or ``user``.
     """
 
