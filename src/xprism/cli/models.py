@@ -1,0 +1,50 @@
+"""``xprism models``."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(help="The models that come with xprism.", no_args_is_help=True, rich_markup_mode=None)
+
+
+@app.command("list")
+def list_models() -> None:
+    """List the shipped models."""
+    from xprism.card import Card
+    from xprism.zoo import find, names
+
+    if not names():
+        typer.echo("no models come with this installation; give --model a model folder")
+    for name in names():
+        card = Card.load(find(name))
+        typer.echo(f"{name}  {card.version}  {card.summary}  [{card.licence}]")
+
+
+@app.command()
+def show(model: Annotated[str, typer.Argument(help="Name of a shipped model, or a model folder.")]) -> None:
+    """Show a model's card: what it does, from what it learnt, how well, what it may be used for."""
+    from xprism.card import Card
+    from xprism.cli.progress import notice
+    from xprism.zoo import find
+
+    card = Card.load(find(model))
+    facts = {
+        "name": f"{card.name} {card.version}",
+        "what it does": card.summary,
+        "meant for": card.intended_use,
+        "targets": "; ".join(f"{one.name} ({one.kind}: {', '.join(one.channel_labels)})" for one in card.targets),
+        "input": f"{card.input.size[0]} x {card.input.size[1]} pixels",
+        "parameters": f"{card.parameters:,}",
+        "learnt from": f"{card.training.films} films: {'; '.join(card.training.data)}",
+        "sha256": card.sha256,
+    }
+    width = max(map(len, facts))
+    for word, value in facts.items():
+        typer.echo(f"{word:<{width}}  {value}")
+    for score in card.scores:
+        typer.echo(f"{score.measure} of {score.structure}: {score.mean:.3f} on {score.films} films ({score.protocol})")
+    for failure in card.known_failures:
+        typer.echo(f"known failure: {failure}")
+    typer.echo(notice(card.licence))

@@ -1,0 +1,68 @@
+"""``xprism predict``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def predict(
+    films: Annotated[list[Path], typer.Argument(help="Films, or folders to search for films.", show_default=False)],
+    out: Annotated[Path, typer.Option("-o", "--out", help="Folder for the results.", show_default=False)],
+    model: Annotated[str, typer.Option(help="Name of a shipped model, or a model folder.")] = "organs",
+    to: Annotated[
+        str, typer.Option(help="What to write, joined by commas; the record result.json always is.")
+    ] = "masks,json,overlay,report",
+    runtime: Annotated[str, typer.Option(help="onnx, or openvino (extra 'fast').")] = "onnx",
+    polarity: Annotated[
+        str, typer.Option(help="auto, display (bone is bright in the file) or inverted (bone is dark).")
+    ] = "auto",
+    clean: Annotated[
+        bool | None,
+        typer.Option(
+            "--clean/--no-clean",
+            help="Keep the largest piece of each mask and fill its holes; by default as suits the model.",
+            show_default=False,
+        ),
+    ] = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Predict films that the model would refuse; marks them.")
+    ] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Predict again what is up to date.")] = False,
+    part: Annotated[
+        str | None, typer.Option(help="One share of the films, i/n, for schedulers.", show_default=False)
+    ] = None,
+) -> None:
+    """Predict films: masks, measurements, an overlay and a report for each, and a table over all.
+
+    Films that are no frontal chest are refused by the chest models with a reason. A rerun goes on
+    where the last one stopped. Exit code: 0 all films have a result, 3 some failed, 1 all failed,
+    2 the command could not start.
+    """
+    from xprism.batch import Part, find_films, predict_films
+    from xprism.cli.progress import FilmProgress
+    from xprism.inference.predictor import Predictor
+    from xprism.writers.folder import check_kinds
+
+    kinds = check_kinds([kind.strip() for kind in to.split(",") if kind.strip()])
+    share = None if part is None else Part.parse(part)
+    found = find_films(films, out)
+    predictor = Predictor.load(model, runtime=runtime)
+    total = sum(share is None or share.holds(film.name) for film in found)
+    with FilmProgress(total) as progress:
+        summary = predict_films(
+            found,
+            out,
+            predictor=predictor,
+            to=kinds,
+            polarity=polarity,
+            clean=clean,
+            force=force,
+            overwrite=overwrite,
+            part=share,
+            on_outcome=progress.show,
+        )
+    progress.conclude(summary, out, licence=predictor.card.licence)
+    raise typer.Exit(summary.exit_code)

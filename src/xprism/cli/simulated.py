@@ -1,0 +1,19 @@
+"""A simulated film for ``xprism bench``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+
+def write_simulated(path: Path, *, size: int) -> Path:
+    """Write a simulated chest film of ``size`` x ``size`` pixels as an 8-bit PNG and return its path."""
+    import numpy as np
+
+    from xprism.simulate import simulate_chest
+    from xprism.writers.images import save_png
+
+    film = simulate_chest(seed=7, size=size).film
+    display = getattr(film, "display", film)
+    low, high = float(display.min()), float(display.max())
+    save_png(np.rint(255 * (display - low) / max(high - low, 1e-12)).astype(np.uint8), path)
+    return path

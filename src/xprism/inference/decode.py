@@ -1,0 +1,109 @@
+"""What a network's raw outputs mean, read out by the targets of its card."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from xprism.grid import Placement, resize
+from xprism.inference.postprocess import Cleaning, bounding_window, clean_plane, enlarge_mask, find_pieces
+from xprism.result import Lesion
+from xprism.targets import Classes, Lesions, Masks, Picture, TargetSet
+
+
+@dataclass(frozen=True)
+class Certainty:
+    """How sure a network is of one mask.
+
+    ``confidence`` in [0, 1] is the mean of |2p - 1| inside it; ``stability`` in [0, 1] the share of
+    the mask at a low threshold that is still there at a high one; ``cleaning`` what was tidied.
+    """
+
+    confidence: float
+    stability: float
+    cleaning: Cleaning
+
+
+@dataclass
+class Decoded:
+    """A film's masks, pictures, class maps and lesions on its own grid, with the certainty of each mask."""
+
+    masks: dict[str, NDArray[np.bool_]] = field(default_factory=dict)
+    probabilities: dict[str, NDArray[np.float16]] = field(default_factory=dict)
+    pictures: dict[str, NDArray[np.float32]] = field(default_factory=dict)
+    classes: dict[str, NDArray[np.uint8]] = field(default_factory=dict)
+    lesions: list[Lesion] = field(default_factory=list)
+    certainty: dict[str, Certainty] = field(default_factory=dict)
+
+
+def decode(raw: NDArray[Any], targets: TargetSet, place: Placement, *, clean: bool) -> Decoded:
+    """Read raw outputs [K, h, w] of one film out on the film's own grid.
+
+    ``clean`` keeps the largest piece of every mask and fills its holes.
+    """
+    values = targets.activate(place.crop(raw))
+    decoded = Decoded()
+    for target in targets:
+        planes = values[targets.slices[target.name]]
+        if isinstance(target, Masks):
+            _masks(decoded, target, planes, place.film, clean=clean)
+        elif isinstance(target, Picture):
+            decoded.pictures[target.name] = _picture(planes, place.film)
+        elif isinstance(target, Classes):
+            decoded.classes[target.name] = _classes(planes, place.film)
+        else:
+            _lesions(decoded, target, planes[0], place.film)
+    return decoded
+
+
+def _masks(decoded: Decoded, target: Masks, planes: NDArray[Any], film: tuple[int, int], *, clean: bool) -> None:
+    for label, plane in zip(target.labels, planes, strict=True):
+        tidy, cleaning = clean_plane(plane, target.threshold) if clean else (plane, Cleaning())
+        decoded.masks[label] = enlarge_mask(tidy, target.threshold, film)
+        decoded.probabilities[label] = plane.astype(np.float16)
+        confidence, stability = certainty(plane, target.threshold, within=tidy >= target.threshold)
+        decoded.certainty[label] = Certainty(confidence, stability, cleaning)
+
+
+def certainty(plane: NDArray[Any], threshold: float, *, within: NDArray[np.bool_]) -> tuple[float, float]:
+    """Confidence and stability of the mask ``within`` of probabilities [h, w]; both 0 for an empty mask."""
+    window = bounding_window(within)
+    if window is None:
+        return 0.0, 0.0
+    inside = plane[window][within[window]]
+    margin = 0.6 * min(threshold, 1 - threshold)
+    surely, maybe = np.count_nonzero(plane >= threshold + margin), np.count_nonzero(plane >= threshold - margin)
+    return float(np.abs(2 * inside - 1).mean()), surely / maybe
+
+
+def _picture(planes: NDArray[Any], film: tuple[int, int]) -> NDArray[np.float32]:
+    enlarged = [resize(plane, film) for plane in planes]
+    return enlarged[0] if len(enlarged) == 1 else np.stack(enlarged, axis=-1)
+
+
+def _classes(planes: NDArray[Any], film: tuple[int, int]) -> NDArray[np.uint8]:
+    best = resize(planes[0], film).copy()
+    index = np.zeros(film, np.uint8)
+    for k, plane in enumerate(planes[1:], start=1):
+        enlarged = resize(plane, film)
+        better = enlarged > best
+        index[better] = k
+        np.copyto(best, enlarged, where=better)
+    return index
+
+
+def _lesions(decoded: Decoded, target: Lesions, plane: NDArray[Any], film: tuple[int, int]) -> None:
+    decoded.probabilities[target.label] = plane.astype(np.float16)
+    decoded.masks[target.label] = enlarge_mask(plane, target.threshold, film)
+    rows, columns = film[0] / plane.shape[0], film[1] / plane.shape[1]
+    for (vertical, horizontal), score in find_pieces(plane, target.threshold):
+        box = (
+            int(vertical.start * rows),
+            int(horizontal.start * columns),
+            int(np.ceil(vertical.stop * rows)),
+            int(np.ceil(horizontal.stop * columns)),
+        )
+        decoded.lesions.append(Lesion(target.label, box, score))
