@@ -37,6 +37,16 @@ def test_a_modality_table_is_followed_and_turned_back() -> None:
     np.testing.assert_array_equal(film.to_stored(film.display), stored)
 
 
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.int16])
+@pytest.mark.parametrize("table", [None, np.arange(0, 5000, 2.0)])
+def test_large_films_are_mapped_as_small_ones(dtype: type, table: np.ndarray | None) -> None:
+    info = np.iinfo(dtype)
+    stored = np.random.default_rng(2).integers(info.min, info.max + 1, (300, 300)).astype(dtype)
+    mapping = DisplayMapping(0, 4095, inverted=True, table=table, table_start=-7)
+    by_row = np.stack([mapping.to_display(row) for row in stored])
+    np.testing.assert_array_equal(mapping.to_display(stored), by_row)
+
+
 def test_a_falling_table_is_refused() -> None:
     with pytest.raises(DataError, match="must not fall"):
         DisplayMapping(0, 1, table=np.array([1.0, 0.0]))

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import sys
-from importlib import import_module
-from importlib.util import find_spec
 from typing import Annotated
 
 import typer
 
-from xprism.cli import bench, doctor, models, predict, version
+from xprism.cli import bench, crossval, data, doctor, models, predict, train, version
 from xprism.errors import XprismError
 
 app = typer.Typer(
@@ -43,14 +41,9 @@ app.command()(bench.bench)
 app.command()(doctor.doctor)
 app.command()(version.version)
 
-for name in ("data", "train"):
-    # Other rooms bring these: a group named ``app``, or one function of the command's name.
-    if find_spec(f"xprism.cli.{name}") is not None:
-        module = import_module(f"xprism.cli.{name}")
-        if hasattr(module, "app"):
-            app.add_typer(module.app, name=name)
-        else:
-            app.command()(getattr(module, name))
+app.command()(train.train)
+app.command()(crossval.crossval)
+app.add_typer(data.app, name="data")
 
 
 def run() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -48,3 +49,24 @@ def show(model: Annotated[str, typer.Argument(help="Name of a shipped model, or 
     for failure in card.known_failures:
         typer.echo(f"known failure: {failure}")
     typer.echo(notice(card.licence))
+
+
+@app.command()
+def export(
+    run: Annotated[Path, typer.Argument(help="Folder of a training.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Model folder to write.")],
+    card: Annotated[Path, typer.Option(help="What the makers state, a YAML file.")],
+    licence: Annotated[Path, typer.Option(help="Licence text that goes with the model.")],
+    scores: Annotated[Path | None, typer.Option(help="scores.csv of a cross-validation, for the card.")] = None,
+) -> None:
+    """Write a trained model as a folder for use: ONNX, fp16 weights, card and licence."""
+    from xprism.cli.extras import need_train
+
+    need_train()
+    from xprism.protocols.crossval import read_scores
+    from xprism.protocols.release import load_statement, release
+    from xprism.training.loop import load_run
+
+    measured = read_scores(scores) if scores else []
+    made = release(load_run(run), out, statement=load_statement(card), licence=licence, scores=measured)
+    typer.echo(f"{made.name} {made.version}, {made.parameters:,} parameters, in {out}")
