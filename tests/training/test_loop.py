@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from xprism.card import Card
+from xprism.card import Card, InputSpec
 from xprism.data.manifest import read_manifest
 from xprism.errors import DataError, RecipeError
 from xprism.inference.predictor import Predictor
@@ -66,6 +66,27 @@ def test_the_loss_falls_and_every_step_is_logged(tiny_recipe: Recipe, tmp_path: 
     losses = [line["loss"] for line in lines]
     assert [line["step"] for line in lines] == list(range(1, 61))
     assert np.mean(losses[-10:]) < 0.6 * np.mean(losses[:5])
+
+
+def test_a_training_may_start_from_another_run_at_another_size(tiny_recipe: Recipe, tmp_path: Path) -> None:
+    first = train(_schedule(tiny_recipe, steps=2), tmp_path / "run-0")
+    finer = tiny_recipe.model_copy(
+        update={"start_from": str(tmp_path / "run-{fold}"), "input": InputSpec(size=(48, 48))}
+    )
+    second = train(_schedule(finer, steps=1, warmup=1000, ema=0), tmp_path / "second")
+    for name, value in first.network.state_dict().items():
+        if name.endswith("weight"):
+            torch.testing.assert_close(second.network.state_dict()[name], value, atol=1e-4, rtol=1e-3)
+
+
+def test_a_start_that_has_seen_the_held_out_films_is_refused(tiny_recipe: Recipe, tmp_path: Path) -> None:
+    train(_schedule(tiny_recipe, steps=1), tmp_path / "run")
+    other_fold = tiny_recipe.data.model_copy(update={"hold_out": 1})
+    with pytest.raises(RecipeError, match="held-out subjects: s"):
+        train(
+            tiny_recipe.model_copy(update={"start_from": str(tmp_path / "run"), "data": other_fold}),
+            tmp_path / "second",
+        )
 
 
 def test_a_folder_without_a_checkpoint_is_no_run(tmp_path: Path) -> None:

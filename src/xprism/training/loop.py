@@ -58,7 +58,7 @@ def train(recipe: Recipe, folder: Path | str, *, resume: bool = False) -> Run:
 
     fabric = Fabric(accelerator="auto", devices=1, precision=schedule.precision)
     torch.manual_seed(schedule.seed)
-    network = build_network(recipe).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    network = _starting_network(recipe).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     ema = deepcopy(network)
     optimizer = torch.optim.AdamW(network.parameters(), schedule.learning_rate, weight_decay=schedule.weight_decay)
     state: dict[str, Any] = {"step": 0, "seconds": 0.0}
@@ -118,6 +118,27 @@ def build_network(recipe: Recipe) -> nn.Module:
     """The recipe's network with fresh weights."""
     part = recipe.network
     return CompactUNet(1, recipe.targets.channels, widths=part.widths, blocks=part.blocks)
+
+
+def _starting_network(recipe: Recipe) -> nn.Module:
+    if recipe.starting_run is None:
+        return build_network(recipe)
+    start = load_run(recipe.starting_run)
+    if (start.recipe.network, start.recipe.targets) != (recipe.network, recipe.targets):
+        raise RecipeError(
+            "network or targets differ from those of the run to start from",
+            where=str(recipe.starting_run),
+            remedy="give both recipes the same network and targets",
+        )
+    subjects = {case.subject for case in training_cases(start.recipe)}
+    leaked = sorted(subjects & {case.subject for case in held_out_cases(recipe)})
+    if leaked:
+        raise RecipeError(
+            f"the run to start from learnt from held-out subjects: {', '.join(leaked[:5])}",
+            where=str(recipe.starting_run),
+            remedy="start from a run with the same data, folds, seed and hold_out",
+        )
+    return start.network
 
 
 def training_cases(recipe: Recipe) -> tuple[Case, ...]:

@@ -67,9 +67,14 @@ class Schedule(_Part):
 
 
 class Recipe(_Part):
-    """Everything about one training."""
+    """Everything about one training.
+
+    ``start_from`` is the folder of an earlier run whose network to go on from, at any input size;
+    ``{fold}`` in it stands for the held-out fold, or ``all`` where everything trains.
+    """
 
     name: str
+    start_from: str | None = None
     data: DataPart
     targets: TargetSet
     input: InputSpec
@@ -77,6 +82,12 @@ class Recipe(_Part):
     objective: SupervisedPart = SupervisedPart()
     augment: AugmentSettings = AugmentSettings()
     schedule: Schedule
+
+    @property
+    def starting_run(self) -> Path | None:
+        """The run to start from, with the fold filled in."""
+        fold = "all" if self.data.hold_out is None else str(self.data.hold_out)
+        return None if self.start_from is None else Path(self.start_from.replace("{fold}", fold))
 
     @model_validator(mode="after")
     def _size_fits_network(self) -> Recipe:
@@ -108,7 +119,9 @@ def load_recipe(path: Path | str, *, changes: tuple[str, ...] = ()) -> Recipe:
         lines = [f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()]
         raise RecipeError("; ".join(lines), where=str(path)) from None
     manifests = tuple((path.parent / manifest).resolve() for manifest in recipe.data.manifests)
-    return recipe.model_copy(update={"data": recipe.data.model_copy(update={"manifests": manifests})})
+    start = None if recipe.start_from is None else str((path.parent / recipe.start_from).resolve())
+    data = recipe.data.model_copy(update={"manifests": manifests})
+    return recipe.model_copy(update={"data": data, "start_from": start})
 
 
 def _apply(content: dict[str, Any], change: str) -> None:

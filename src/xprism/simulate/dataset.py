@@ -1,0 +1,181 @@
+"""Many phantom films as a data set: films, flags, films without bones, a manifest and a list of nodules."""
+
+from __future__ import annotations
+
+import csv
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from xprism.data.manifest import Case, write_manifest
+from xprism.errors import DataError, OutputError
+from xprism.simulate.dicom import write_dicom
+from xprism.simulate.phantom import ChestCase, check_request, simulate_chest, summary
+
+FileFormat = Literal["png", "dicom"]
+
+FLAGS = {"right_lung": 1, "left_lung": 2, "heart": 4, "right_clavicle": 8, "left_clavicle": 16}
+MOST_CASES = 1_000_000
+_NODULE_COLUMNS = ("case", "row", "column", "diameter_mm", "density", "side")
+
+
+@dataclass(frozen=True)
+class DatasetRequest:
+    """What to simulate: ``count`` square films of ``size`` pixels with ``nodules`` nodules each, from one seed."""
+
+    count: int
+    size: int = 512
+    seed: int = 0
+    file_format: FileFormat = "png"
+    nodules: int = 0
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.count <= MOST_CASES:
+            raise DataError(f"a data set has 1 to {MOST_CASES} cases, not {self.count}")
+        if self.file_format not in ("png", "dicom"):
+            raise DataError(f"films are written as png or dicom, not {self.file_format!r}")
+        check_request(self.seed, self.size, self.nodules)
+
+
+@dataclass(frozen=True)
+class _Written:
+    number: int
+    case: Case
+    nodules: list[dict[str, Any]] = field(default_factory=list)
+
+
+def flags_of(case: ChestCase) -> NDArray[np.uint8]:
+    """The organ masks as bit flags [H, W]: 1 right lung, 2 left lung, 4 heart, 8 and 16 right and left clavicle."""
+    flags = np.zeros(case.film.shape, np.uint8)
+    for label, bit in FLAGS.items():
+        flags |= case.masks[label].astype(np.uint8) * np.uint8(bit)
+    return flags
+
+
+def case_of(request: DatasetRequest, number: int) -> ChestCase:
+    """Case ``number`` (from 0) of a data set; it depends on the seed and its number alone."""
+    rng = np.random.default_rng(np.random.SeedSequence([request.seed, number]))
+    return simulate_chest(rng, request.size, nodules=request.nodules)
+
+
+def simulate_dataset(
+    out: Path | str, request: DatasetRequest, *, jobs: int = 1, on_case: Callable[[str], None] | None = None
+) -> Path:
+    """Simulate a data set into the new folder ``out`` and return its manifest's path.
+
+    The folder is made under another name and renamed when it is whole; files do not depend on
+    ``jobs`` (processes). ``on_case`` is called with each case's name as it is done. Raises DataError
+    for a request that cannot be and OutputError where ``out`` exists or cannot be written.
+    """
+    if jobs < 1:
+        raise DataError(f"jobs must be at least 1, not {jobs}")
+    out = Path(out)
+    with _whole_folder(out) as partial:
+        written = []
+        for done in _write_all(partial, request, jobs=jobs):
+            written.append(done)
+            if on_case is not None:
+                on_case(done.case.case)
+        written.sort(key=lambda done: done.number)
+        write_manifest(partial / "manifest.csv", [done.case for done in written])
+        _write_nodules(partial / "nodules.csv", [row for done in written for row in done.nodules])
+    return out / "manifest.csv"
+
+
+@contextmanager
+def _whole_folder(out: Path) -> Iterator[Path]:
+    partial = out.with_name(f".{out.name}.{os.getpid()}.partial")
+    try:
+        if out.exists() and (not out.is_dir() or any(out.iterdir())):
+            raise OutputError("exists already", where=str(out), remedy="name a new folder or remove this one")
+        partial.mkdir(parents=True)
+    except OSError as error:
+        raise OutputError(f"cannot write here: {error}", where=str(out), remedy="choose another folder") from error
+    try:
+        yield partial
+        if out.is_dir():
+            out.rmdir()
+        partial.rename(out)
+    except OSError as error:
+        raise OutputError(
+            f"cannot write: {error}", where=str(out), remedy="free space or choose another folder"
+        ) from error
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def _write_all(folder: Path, request: DatasetRequest, *, jobs: int) -> Iterator[_Written]:
+    if jobs == 1:
+        yield from (_write_case(folder, request, number) for number in range(request.count))
+        return
+    with ProcessPoolExecutor(min(jobs, request.count), mp_context=get_context("spawn")) as pool:
+        futures = [pool.submit(_write_case, folder, request, number) for number in range(request.count)]
+        try:
+            for future in as_completed(futures):
+                yield future.result()
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _write_case(folder: Path, request: DatasetRequest, number: int) -> _Written:
+    case = case_of(request, number)
+    name = f"phantom-{request.seed}-{number:0{max(4, len(str(request.count - 1)))}d}"
+    suffix = "dcm" if request.file_format == "dicom" else "png"
+    paths = {kind: folder / kind / f"{name}.{suffix}" for kind in ("films", "bone_suppressed")}
+    paths["flags"] = folder / "flags" / f"{name}.png"
+    for path in paths.values():
+        path.parent.mkdir(exist_ok=True)
+    for kind, picture, display in (
+        ("films", "film", case.film),
+        ("bone_suppressed", "bone_suppressed", case.film_without_bone),
+    ):
+        if request.file_format == "dicom":
+            write_dicom(case, display, paths[kind], name=name, picture=picture)
+        else:
+            stored = np.rint(display.astype(float) * 65535).astype(np.uint16)
+            Image.fromarray(stored).save(paths[kind], compress_level=1)
+    Image.fromarray(flags_of(case)).save(paths["flags"], compress_level=1)
+    record = Case(
+        case=name,
+        subject=name,
+        film=paths["films"],
+        flags=paths["flags"],
+        pictures={"bone_suppressed": paths["bone_suppressed"]},
+        attributes=_attributes(case),
+    )
+    return _Written(number, record, [{"case": name, **row} for row in _nodule_rows(case)])
+
+
+def _attributes(case: ChestCase) -> dict[str, str]:
+    facts = {"polarity": "display", "spacing_mm": f"{case.spacing_mm:.6f}", "nodules": str(len(case.nodules))}
+    return facts | {key: str(value) for key, value in summary(case).items()}
+
+
+def _nodule_rows(case: ChestCase) -> list[dict[str, Any]]:
+    return [
+        {
+            "row": f"{nodule.row:.2f}",
+            "column": f"{nodule.column:.2f}",
+            "diameter_mm": f"{nodule.diameter_mm:.2f}",
+            "density": f"{nodule.density:.3f}",
+            "side": nodule.side,
+        }
+        for nodule in case.nodules
+    ]
+
+
+def _write_nodules(path: Path, rows: list[dict[str, Any]]) -> None:
+    with path.open("w", newline="", encoding="utf-8") as stream:
+        writer = csv.DictWriter(stream, _NODULE_COLUMNS, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
