@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from scipy import ndimage
 
 from xprism.card import InputSpec
-from xprism.grid import Placement, prepare, resize
+from xprism.grid import Placement, content_window, prepare, resize
 
 SPEC = InputSpec(size=(64, 96))
 
@@ -58,3 +58,31 @@ def test_the_border_is_black_and_percentiles_come_from_the_film_alone() -> None:
     assert np.all(grid[..., : place.left] == -1)
     low, high = np.percentile(place.crop(grid), (1, 99))
     assert (low, high) == (pytest.approx(-1, abs=0.02), pytest.approx(1, abs=0.02))
+
+
+def test_wide_blank_borders_are_left_out_and_masks_return_to_their_place() -> None:
+    rng = np.random.default_rng(3)
+    film = np.zeros((300, 400), np.float32)
+    film[40:240, 150:350] = 1 + ndimage.gaussian_filter(rng.random((200, 200)), 3)
+    assert content_window(film) == (40, 150, 200, 200)
+    grid, place = prepare(film, InputSpec(size=(64, 64)))
+    alone, _ = prepare(film[40:240, 150:350], InputSpec(size=(64, 64)))
+    np.testing.assert_array_equal(grid, alone)
+    disc = np.hypot(*(np.mgrid[:300, :400] - np.array([140, 230])[:, None, None])) < 40
+    back = place.onto_film(place.onto_grid(disc, border=0)) >= 0.5
+    np.testing.assert_allclose(ndimage.center_of_mass(back), (140, 230), atol=1)
+
+
+@pytest.mark.parametrize("border", [0, 10])
+def test_films_without_wide_borders_are_shown_whole(border: int) -> None:
+    film = np.pad(np.random.default_rng(4).random((300, 300)), border)
+    assert content_window(film) is None
+
+
+def test_a_blank_film_has_no_content() -> None:
+    assert content_window(np.zeros((100, 100), np.float32)) is None
+
+
+def test_pixels_that_are_not_square_are_made_so() -> None:
+    place = Placement.fit((100, 200), (64, 64), row_to_column=2.0)
+    assert (place.height, place.width) == (64, 64)

@@ -49,20 +49,21 @@ def decode(raw: NDArray[Any], targets: TargetSet, place: Placement, *, clean: bo
     for target in targets:
         planes = values[targets.slices[target.name]]
         if isinstance(target, Masks):
-            _masks(decoded, target, planes, place.film, clean=clean)
+            _masks(decoded, target, planes, place, clean=clean)
         elif isinstance(target, Picture):
-            decoded.pictures[target.name] = _picture(planes, place.film)
+            picture = _picture(planes, place.window_shape)
+            decoded.pictures[target.name] = place.paste(picture, outside=target.range[0])
         elif isinstance(target, Classes):
-            decoded.classes[target.name] = _classes(planes, place.film)
+            decoded.classes[target.name] = place.paste(_classes(planes, place.window_shape))
         else:
-            _lesions(decoded, target, planes[0], place.film)
+            _lesions(decoded, target, planes[0], place)
     return decoded
 
 
-def _masks(decoded: Decoded, target: Masks, planes: NDArray[Any], film: tuple[int, int], *, clean: bool) -> None:
+def _masks(decoded: Decoded, target: Masks, planes: NDArray[Any], place: Placement, *, clean: bool) -> None:
     for label, plane in zip(target.labels, planes, strict=True):
         tidy, cleaning = clean_plane(plane, target.threshold) if clean else (plane, Cleaning())
-        decoded.masks[label] = enlarge_mask(tidy, target.threshold, film)
+        decoded.masks[label] = place.paste(enlarge_mask(tidy, target.threshold, place.window_shape))
         decoded.probabilities[label] = plane.astype(np.float16)
         confidence, stability = certainty(plane, target.threshold, within=tidy >= target.threshold)
         decoded.certainty[label] = Certainty(confidence, stability, cleaning)
@@ -95,15 +96,16 @@ def _classes(planes: NDArray[Any], film: tuple[int, int]) -> NDArray[np.uint8]:
     return index
 
 
-def _lesions(decoded: Decoded, target: Lesions, plane: NDArray[Any], film: tuple[int, int]) -> None:
+def _lesions(decoded: Decoded, target: Lesions, plane: NDArray[Any], place: Placement) -> None:
     decoded.probabilities[target.label] = plane.astype(np.float16)
-    decoded.masks[target.label] = enlarge_mask(plane, target.threshold, film)
-    rows, columns = film[0] / plane.shape[0], film[1] / plane.shape[1]
+    decoded.masks[target.label] = place.paste(enlarge_mask(plane, target.threshold, place.window_shape))
+    top, left, height, width = place.window
+    rows, columns = height / plane.shape[0], width / plane.shape[1]
     for (vertical, horizontal), score in find_pieces(plane, target.threshold):
         box = (
-            int(vertical.start * rows),
-            int(horizontal.start * columns),
-            int(np.ceil(vertical.stop * rows)),
-            int(np.ceil(horizontal.stop * columns)),
+            top + int(vertical.start * rows),
+            left + int(horizontal.start * columns),
+            top + int(np.ceil(vertical.stop * rows)),
+            left + int(np.ceil(horizontal.stop * columns)),
         )
         decoded.lesions.append(Lesion(target.label, box, score))

@@ -81,7 +81,8 @@ class Predictor:
 
     def prepare(self, film: Radiograph) -> Prepared:
         """Ask the gate about the header and bring the film onto the network's grid."""
-        grid, place = prepare(film.display, self.card.input)
+        pixel = 1.0 if film.spacing is None else film.spacing.row_mm / film.spacing.column_mm
+        grid, place = prepare(film.display, self.card.input, row_to_column=pixel)
         return Prepared(film, grid, place, check_header(film) if self.chest else None)
 
     @staticmethod
@@ -154,9 +155,12 @@ def _forced(quality: Quality, refusal: Refusal) -> Quality:
 def _grid_log(prepared: Prepared) -> tuple[str, ...]:
     place, spacing = prepared.place, prepared.film.spacing
     log = [f"The network saw the film at {place.height} x {place.width} pixels."]
+    if place.window_shape != place.film:
+        top, left, height, width = place.window
+        log.append(f"Wide blank borders were left out: rows {top} to {top + height}, columns {left} to {left + width}.")
     if spacing is not None and abs(spacing.row_mm / spacing.column_mm - 1) > 0.01:
         log.append(
-            f"pixels are not square ({spacing.row_mm:g} x {spacing.column_mm:g} mm): the network saw it stretched"
+            f"Pixels are not square ({spacing.row_mm:g} x {spacing.column_mm:g} mm); they were made so for the network."
         )
     return tuple(log)
 
