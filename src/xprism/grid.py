@@ -12,7 +12,6 @@ from PIL import Image
 from xprism.card import InputSpec
 from xprism.radiograph import robust_range
 
-
 Window = tuple[int, int, int, int]
 
 # Borders are left out only where they take up this much of the film: narrower ones do no harm.

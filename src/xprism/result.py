@@ -17,7 +17,10 @@ Point = tuple[float, float]
 
 @dataclass(frozen=True)
 class Structure:
-    """One structure's geometry on the source grid; ``centroid_px`` is (row, column), ``box_px`` (top, left, bottom, right), ends excluded."""
+    """One structure's geometry on the source grid.
+
+    ``centroid_px`` is (row, column), ``box_px`` (top, left, bottom, right), ends excluded.
+    """
 
     label: str
     area_px: int
