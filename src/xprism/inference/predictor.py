@@ -169,5 +169,5 @@ def _clean_log(decoded: Decoded) -> tuple[str, ...]:
     return tuple(
         f"{label}: {one.cleaning.removed} loose pieces removed, {one.cleaning.filled_fraction:.1%} of holes filled."
         for label, one in decoded.certainty.items()
-        if one.cleaning.removed or one.cleaning.filled_fraction
+        if one.cleaning.removed or one.cleaning.filled_fraction >= 0.0005
     )

@@ -19,7 +19,7 @@ from xprism.grid import prepare
 from xprism.inference.predictor import Predictor
 from xprism.readers import read
 from xprism.training.export import export_model
-from xprism.training.loop import Run, held_out_cases, train, training_cases
+from xprism.training.loop import Run, held_out_cases, total_minutes, train, training_cases
 from xprism.training.recipe import Recipe
 
 
@@ -60,7 +60,7 @@ def draft_card(run: Run) -> Card:
     record = TrainingRecord(
         data=tuple(path.stem for path in recipe.data.manifests),
         films=len(training_cases(recipe)),
-        minutes=round(run.minutes, 1),
+        minutes=round(total_minutes(run), 1),
         hardware="",
         recipe=recipe.name,
         seed=recipe.schedule.seed,

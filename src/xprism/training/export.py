@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
 from copy import deepcopy
 from pathlib import Path
 
@@ -13,7 +12,7 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from xprism.card import Card, TrainingRecord, sha256_of
+from xprism.card import Card, sha256_of
 from xprism.errors import ModelError
 from xprism.training.loop import Run
 
@@ -68,6 +67,7 @@ def export_model(
         name: value.half() if value.is_floating_point() else value for name, value in run.network.state_dict().items()
     }
     save_file({name: value.contiguous() for name, value in halved.items()}, partial / "model.safetensors")
+    (partial / "model.safetensors").chmod(0o644)  # written for the owner alone
     network = deepcopy(run.network)
     network.load_state_dict(
         {name: value.float() if value.is_floating_point() else value for name, value in halved.items()}
@@ -84,15 +84,3 @@ def export_model(
     shutil.rmtree(folder, ignore_errors=True)
     partial.rename(folder)
     return card
-
-
-def training_record(run: Run, *, data: Sequence[str], films: int, hardware: str) -> TrainingRecord:
-    """The card's account of a training."""
-    return TrainingRecord(
-        data=tuple(data),
-        films=films,
-        minutes=round(run.minutes, 1),
-        hardware=hardware,
-        recipe=run.recipe.name,
-        seed=run.recipe.schedule.seed,
-    )

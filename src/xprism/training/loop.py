@@ -114,6 +114,12 @@ def load_run(folder: Path | str) -> Run:
     return Run(folder, recipe, network.eval(), state["seconds"] / 60)
 
 
+def total_minutes(run: Run) -> float:
+    """Minutes of a training and of those that it goes on from."""
+    start = run.recipe.starting_run
+    return run.minutes + (total_minutes(load_run(start)) if start is not None else 0.0)
+
+
 def build_network(recipe: Recipe) -> nn.Module:
     """The recipe's network with fresh weights."""
     part = recipe.network
