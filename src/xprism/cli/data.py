@@ -7,7 +7,10 @@ from typing import Annotated
 
 import typer
 
+from xprism.cli import data_import
+
 app = typer.Typer(help="Make data sets.", no_args_is_help=True, rich_markup_mode=None)
+app.add_typer(data_import.app, name="import")
 
 
 @app.callback()
