@@ -18,7 +18,7 @@ targets:
   targets:
     - {kind: masks, name: organs, labels: [right_lung, left_lung], unions: {lungs: [right_lung, left_lung]}}
 input: {size: [32, 32]}
-network: {widths: [8, 8, 8], blocks: [0, 0, 0]}
+network: {kind: compact_unet, widths: [8, 8, 8], blocks: [0, 0, 0]}
 schedule: {steps: 6, batch: 4, warmup: 2, checkpoint_every: 2, threads: 1, precision: 32-true}
 """
 

@@ -18,7 +18,7 @@ from xprism.readers import read
 from xprism.training import export, loop
 from xprism.training.checkpoint import load_checkpoint
 from xprism.training.loop import load_run, train
-from xprism.training.recipe import Recipe
+from xprism.training.recipe import Recipe, load_recipe
 
 
 class KilledError(Exception):
@@ -66,6 +66,15 @@ def test_the_loss_falls_and_every_step_is_logged(tiny_recipe: Recipe, tmp_path: 
     losses = [line["loss"] for line in lines]
     assert [line["step"] for line in lines] == list(range(1, 61))
     assert np.mean(losses[-10:]) < 0.6 * np.mean(losses[:5])
+
+
+@pytest.mark.parametrize(
+    "network", ["{kind: unet, width: 4, levels: 3}", "{kind: pix2pix, depth: 5, width: 4, dilated: true}"]
+)
+def test_any_network_trains_by_changing_one_line(tiny_data: Path, tmp_path: Path, network: str) -> None:
+    recipe = load_recipe(tiny_data / "tiny.yaml", changes=(f"network={network}", "schedule.steps=2"))
+    run = train(recipe, tmp_path / "run")
+    assert run.network(torch.zeros(1, 1, 32, 32)).shape == (1, 2, 32, 32)
 
 
 def test_a_training_may_start_from_another_run_at_another_size(tiny_recipe: Recipe, tmp_path: Path) -> None:

@@ -1,87 +1,47 @@
-"""Compact residual U-Net for organs on large films; every level is cheap on a CPU."""
+"""The plain U-Net of Ronneberger et al. 2015 with same padding, the rival of the pix2pix papers."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
+import torch
 from torch import Tensor, nn
 
+from xprism.networks.shapes import as_input
 
-class CompactUNet(nn.Module):
-    """U-Net with residual blocks that works at half the input's resolution and below.
 
-    A space-to-depth stem and a depth-to-space head keep full-resolution layers, which cost most and
-    say least, out of the network. [B, in_channels, H, W] in, raw outputs [B, out_channels, H, W] out;
-    H and W are multiples of ``multiple`` = 2 ** len(widths). ``blocks`` residual blocks follow the
-    first one of each encoder level.
+class UNet(nn.Module):
+    """Two 3x3 convolutions a level, max pooling, transposed convolutions, no norm.
+
+    [B, 1 or in_channels, H, W] in, raw outputs [B, out_channels, H, W] out; H and W are multiples of
+    2 ** (levels - 1). With 3 channels in and out, width 64 and 5 levels it has 31,031,875 weights
+    (published for the papers' U-Net: 31,084,008, an architecture that is not recoverable).
     """
 
-    def __init__(
-        self,
-        in_channels: int,
-        out_channels: int,
-        *,
-        widths: Sequence[int] = (16, 32, 64, 128, 192, 192),
-        blocks: Sequence[int] = (0, 0, 1, 1, 1, 1),
-    ) -> None:
+    def __init__(self, in_channels: int, out_channels: int, *, width: int = 64, levels: int = 5) -> None:
         super().__init__()
-        self.multiple = 2 ** len(widths)
-        self.stem = nn.Sequential(nn.PixelUnshuffle(2), *_conv_norm(4 * in_channels, widths[0]), nn.ReLU(inplace=True))
-        self.encoder = nn.ModuleList(
-            nn.Sequential(
-                Residual(before, width, stride=1 if level == 0 else 2),
-                *(Residual(width, width) for _ in range(extra)),
-            )
-            for level, (before, width, extra) in enumerate(zip((widths[0], *widths[:-1]), widths, blocks, strict=True))
-        )
-        self.decoder = nn.ModuleList(Up(widths[k + 1], widths[k]) for k in reversed(range(len(widths) - 1)))
-        self.head = nn.Sequential(nn.Conv2d(widths[0], 4 * out_channels, 3, padding=1), nn.PixelShuffle(2))
+        self.in_channels, self.multiple = in_channels, 2 ** (levels - 1)
+        widths = [width * 2**level for level in range(levels)]
+        self.encoder = nn.ModuleList(_two(b, a) for b, a in zip((in_channels, *widths), widths, strict=False))
+        self.rise = nn.ModuleList(nn.ConvTranspose2d(2 * w, w, 2, stride=2) for w in reversed(widths[:-1]))
+        self.decoder = nn.ModuleList(_two(2 * w, w) for w in reversed(widths[:-1]))
+        self.head = nn.Conv2d(width, out_channels, 1)
 
     def forward(self, film: Tensor) -> Tensor:
-        x = self.stem(film)
-        kept = []
-        for level in self.encoder:
-            x = level(x)
+        x = as_input(film, channels=self.in_channels, multiple=self.multiple)
+        kept: list[Tensor] = []
+        for level, layer in enumerate(self.encoder):
+            x = layer(x if level == 0 else nn.functional.max_pool2d(x, 2))
             kept.append(x)
         kept.pop()
-        for up in self.decoder:
-            x = up(x, kept.pop())
+        for rise, layer in zip(self.rise, self.decoder, strict=True):
+            x = layer(torch.cat([kept.pop(), rise(x)], dim=1))
         raw: Tensor = self.head(x)
         return raw
 
 
-class Residual(nn.Module):
-    """Two 3x3 convolutions with batch norm around a shortcut; ``stride`` 2 halves height and width."""
-
-    def __init__(self, before: int, after: int, *, stride: int = 1) -> None:
-        super().__init__()
-        self.body = nn.Sequential(
-            *_conv_norm(before, after, stride=stride), nn.ReLU(inplace=True), *_conv_norm(after, after)
-        )
-        self.shortcut: nn.Module = nn.Identity()
-        if stride != 1 or before != after:
-            pool: nn.Module = nn.AvgPool2d(2) if stride == 2 else nn.Identity()
-            self.shortcut = nn.Sequential(pool, nn.Conv2d(before, after, 1, bias=False), nn.BatchNorm2d(after))
-        self.act = nn.ReLU(inplace=True)
-
-    def forward(self, x: Tensor) -> Tensor:
-        out: Tensor = self.act(self.body(x) + self.shortcut(x))
-        return out
-
-
-class Up(nn.Module):
-    """Double the resolution, add the encoder's features of that level, refine."""
-
-    def __init__(self, before: int, after: int) -> None:
-        super().__init__()
-        self.reduce = nn.Sequential(nn.Conv2d(before, after, 1, bias=False), nn.BatchNorm2d(after))
-        self.refine = Residual(after, after)
-
-    def forward(self, x: Tensor, kept: Tensor) -> Tensor:
-        up = nn.functional.interpolate(self.reduce(x), scale_factor=2.0, mode="nearest")
-        out: Tensor = self.refine(up + kept)
-        return out
-
-
-def _conv_norm(before: int, after: int, *, stride: int = 1) -> tuple[nn.Module, nn.Module]:
-    return nn.Conv2d(before, after, 3, stride=stride, padding=1, bias=False), nn.BatchNorm2d(after)
+def _two(before: int, after: int) -> nn.Sequential:
+    return nn.Sequential(
+        nn.Conv2d(before, after, 3, padding=1),
+        nn.ReLU(inplace=True),
+        nn.Conv2d(after, after, 3, padding=1),
+        nn.ReLU(inplace=True),
+    )

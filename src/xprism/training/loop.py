@@ -22,7 +22,7 @@ from torch.utils.data import DataLoader
 from xprism.data.manifest import Case, read_manifest
 from xprism.data.split import k_fold
 from xprism.errors import DataError, RecipeError
-from xprism.networks.unet import CompactUNet
+from xprism.networks import NETWORKS
 from xprism.objectives.supervised import SupervisedLoss
 from xprism.training.checkpoint import load_checkpoint, save_checkpoint
 from xprism.training.progress import progress
@@ -122,8 +122,9 @@ def total_minutes(run: Run) -> float:
 
 def build_network(recipe: Recipe) -> nn.Module:
     """The recipe's network with fresh weights."""
-    part = recipe.network
-    return CompactUNet(1, recipe.targets.channels, widths=part.widths, blocks=part.blocks)
+    settings = recipe.network.model_dump()
+    kind = NETWORKS[settings.pop("kind")]
+    return kind(settings.pop("in_channels"), recipe.targets.channels, **settings)
 
 
 def _starting_network(recipe: Recipe) -> nn.Module:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -37,8 +37,44 @@ class CompactUNetPart(_Part):
     """Settings of ``networks.unet.CompactUNet``."""
 
     kind: Literal["compact_unet"] = "compact_unet"
+    in_channels: Literal[1] = 1
     widths: tuple[int, ...] = (16, 32, 64, 128, 192, 192)
     blocks: tuple[int, ...] = (0, 0, 1, 1, 1, 1)
+
+    @property
+    def multiple(self) -> int:
+        return int(2 ** len(self.widths))
+
+
+class UNetPart(_Part):
+    """Settings of ``networks.unet.UNet``."""
+
+    kind: Literal["unet"]
+    in_channels: Literal[1, 3] = 3
+    width: int = Field(64, gt=0)
+    levels: int = Field(5, ge=2)
+
+    @property
+    def multiple(self) -> int:
+        return int(2 ** (self.levels - 1))
+
+
+class Pix2PixPart(_Part):
+    """Settings of ``networks.pix2pix.Pix2PixGenerator``."""
+
+    kind: Literal["pix2pix"]
+    in_channels: Literal[1, 3] = 3
+    dilated: bool = False
+    depth: int = Field(8, ge=2)
+    width: int = Field(64, gt=0)
+    test_as_trained: bool = False
+
+    @property
+    def multiple(self) -> int:
+        return int(2**self.depth)
+
+
+NetworkPart = Annotated[CompactUNetPart | UNetPart | Pix2PixPart, Field(discriminator="kind")]
 
 
 class SupervisedPart(_Part):
@@ -78,7 +114,7 @@ class Recipe(_Part):
     data: DataPart
     targets: TargetSet
     input: InputSpec
-    network: CompactUNetPart = CompactUNetPart()
+    network: NetworkPart = CompactUNetPart()
     objective: SupervisedPart = SupervisedPart()
     augment: AugmentSettings = AugmentSettings()
     schedule: Schedule
@@ -91,7 +127,7 @@ class Recipe(_Part):
 
     @model_validator(mode="after")
     def _size_fits_network(self) -> Recipe:
-        multiple = 2 ** len(self.network.widths)
+        multiple = self.network.multiple
         if any(side % multiple for side in self.input.size):
             raise ValueError(f"input.size must be multiples of {multiple} for this network, not {self.input.size}")
         return self

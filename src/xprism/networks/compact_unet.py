@@ -1,0 +1,89 @@
+"""Compact residual U-Net for organs on large films; every level is cheap on a CPU."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from torch import Tensor, nn
+
+from xprism.networks.shapes import as_input
+
+
+class CompactUNet(nn.Module):
+    """U-Net with residual blocks that works at half the input's resolution and below.
+
+    A space-to-depth stem and a depth-to-space head keep full-resolution layers, which cost most and
+    say least, out of the network. [B, in_channels, H, W] in, raw outputs [B, out_channels, H, W] out;
+    H and W are multiples of ``multiple`` = 2 ** len(widths). ``blocks`` residual blocks follow the
+    first one of each encoder level.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        *,
+        widths: Sequence[int] = (16, 32, 64, 128, 192, 192),
+        blocks: Sequence[int] = (0, 0, 1, 1, 1, 1),
+    ) -> None:
+        super().__init__()
+        self.in_channels, self.multiple = in_channels, 2 ** len(widths)
+        self.stem = nn.Sequential(nn.PixelUnshuffle(2), *_conv_norm(4 * in_channels, widths[0]), nn.ReLU(inplace=True))
+        self.encoder = nn.ModuleList(
+            nn.Sequential(
+                Residual(before, width, stride=1 if level == 0 else 2),
+                *(Residual(width, width) for _ in range(extra)),
+            )
+            for level, (before, width, extra) in enumerate(zip((widths[0], *widths[:-1]), widths, blocks, strict=True))
+        )
+        self.decoder = nn.ModuleList(Up(widths[k + 1], widths[k]) for k in reversed(range(len(widths) - 1)))
+        self.head = nn.Sequential(nn.Conv2d(widths[0], 4 * out_channels, 3, padding=1), nn.PixelShuffle(2))
+
+    def forward(self, film: Tensor) -> Tensor:
+        x = self.stem(as_input(film, channels=self.in_channels, multiple=self.multiple))
+        kept = []
+        for level in self.encoder:
+            x = level(x)
+            kept.append(x)
+        kept.pop()
+        for up in self.decoder:
+            x = up(x, kept.pop())
+        raw: Tensor = self.head(x)
+        return raw
+
+
+class Residual(nn.Module):
+    """Two 3x3 convolutions with batch norm around a shortcut; ``stride`` 2 halves height and width."""
+
+    def __init__(self, before: int, after: int, *, stride: int = 1) -> None:
+        super().__init__()
+        self.body = nn.Sequential(
+            *_conv_norm(before, after, stride=stride), nn.ReLU(inplace=True), *_conv_norm(after, after)
+        )
+        self.shortcut: nn.Module = nn.Identity()
+        if stride != 1 or before != after:
+            pool: nn.Module = nn.AvgPool2d(2) if stride == 2 else nn.Identity()
+            self.shortcut = nn.Sequential(pool, nn.Conv2d(before, after, 1, bias=False), nn.BatchNorm2d(after))
+        self.act = nn.ReLU(inplace=True)
+
+    def forward(self, x: Tensor) -> Tensor:
+        out: Tensor = self.act(self.body(x) + self.shortcut(x))
+        return out
+
+
+class Up(nn.Module):
+    """Double the resolution, add the encoder's features of that level, refine."""
+
+    def __init__(self, before: int, after: int) -> None:
+        super().__init__()
+        self.reduce = nn.Sequential(nn.Conv2d(before, after, 1, bias=False), nn.BatchNorm2d(after))
+        self.refine = Residual(after, after)
+
+    def forward(self, x: Tensor, kept: Tensor) -> Tensor:
+        up = nn.functional.interpolate(self.reduce(x), scale_factor=2.0, mode="nearest")
+        out: Tensor = self.refine(up + kept)
+        return out
+
+
+def _conv_norm(before: int, after: int, *, stride: int = 1) -> tuple[nn.Module, nn.Module]:
+    return nn.Conv2d(before, after, 3, stride=stride, padding=1, bias=False), nn.BatchNorm2d(after)
