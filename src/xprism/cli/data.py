@@ -31,10 +31,10 @@ def simulate(
     """Simulate chest films with exact masks, and the same films without bones."""
     from typing import cast
 
-    from xprism.cli.counting import Counting
+    from xprism.progress import Progress
     from xprism.simulate.dataset import DatasetRequest, FileFormat, simulate_dataset
 
     request = DatasetRequest(count, size, seed, cast(FileFormat, file_format), nodules)
-    with Counting("phantoms", count) as progress:
+    with Progress("phantoms", count) as progress:
         manifest = simulate_dataset(out, request, jobs=jobs, on_case=progress.step)
     typer.echo(f"{count} simulated films; manifest {manifest}")

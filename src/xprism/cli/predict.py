@@ -42,7 +42,7 @@ def predict(
     2 the command could not start.
     """
     from xprism.batch import Part, find_films, predict_films
-    from xprism.cli.progress import FilmProgress
+    from xprism.cli.progress import FilmProgress, conclude
     from xprism.inference.predictor import Predictor
     from xprism.writers.folder import check_kinds
 
@@ -64,5 +64,5 @@ def predict(
             part=share,
             on_outcome=progress.show,
         )
-    progress.conclude(summary, out, licence=predictor.card.licence)
+    conclude(summary, out, licence=predictor.card.licence)
     raise typer.Exit(summary.exit_code)

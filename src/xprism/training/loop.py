@@ -24,8 +24,8 @@ from xprism.data.split import k_fold
 from xprism.errors import DataError, RecipeError
 from xprism.networks import NETWORKS
 from xprism.objectives.supervised import SupervisedLoss
+from xprism.progress import Progress
 from xprism.training.checkpoint import load_checkpoint, save_checkpoint
-from xprism.training.progress import progress
 from xprism.training.recipe import Recipe
 from xprism.training.samples import Samples
 
@@ -75,7 +75,10 @@ def train(recipe: Recipe, folder: Path | str, *, resume: bool = False) -> Run:
     upcoming = range(state["step"] * schedule.batch, len(samples))
     loader = fabric.setup_dataloaders(DataLoader(samples, schedule.batch, sampler=upcoming))
     started = time.monotonic() - state["seconds"]
-    with progress("training", schedule.steps, done=state["step"]) as tick, (folder / "metrics.jsonl").open("a") as log:
+    with (
+        Progress("training", schedule.steps, done=state["step"]) as shown,
+        (folder / "metrics.jsonl").open("a") as log,
+    ):
         for step, (films, planes, known) in enumerate(loader, start=state["step"]):
             rate = _rate(step, schedule.steps, schedule.warmup) * schedule.learning_rate
             for group in optimizer.param_groups:
@@ -89,7 +92,7 @@ def train(recipe: Recipe, folder: Path | str, *, resume: bool = False) -> Run:
             _average(ema, network, min(schedule.ema, (1 + step) / (10 + step)))
 
             value, seconds = float(loss.detach()), time.monotonic() - started
-            tick(f"loss {value:.4f}")
+            shown.step(f"loss {value:.4f}")
             log.write(
                 json.dumps({"step": step + 1, "loss": round(value, 5), "rate": rate, "seconds": round(seconds, 1)})
                 + "\n"

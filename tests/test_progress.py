@@ -1,0 +1,21 @@
+"""Progress speaks in plain lines where there is no terminal, and not too often."""
+
+import pytest
+
+from xprism import progress
+from xprism.progress import Progress
+
+
+def test_lines_say_how_far_and_how_long(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    clock = iter([0.0, 5.0, 20.0, 24.0, 60.0])
+    monkeypatch.setattr(progress.time, "monotonic", lambda: next(clock))
+    with Progress("films", 10, done=2) as shown:
+        for remark in ("a", "b", "c", "d"):
+            shown.step(remark)
+    assert capsys.readouterr().err.splitlines() == ["films 4/10, 1.0 min left, b", "films 6/10, 1.0 min left, d"]
+
+
+def test_a_line_of_its_own_is_shown_at_once(capsys: pytest.CaptureFixture[str]) -> None:
+    with Progress("films", 1) as shown:
+        shown.say("failed x")
+    assert capsys.readouterr().err == "failed x\n"
