@@ -20,6 +20,13 @@ from xprism.training.checkpoint import load_checkpoint
 from xprism.training.loop import load_run, train
 from xprism.training.recipe import Recipe, load_recipe
 
+ADVERSARIAL = (
+    "network={kind: pix2pix, depth: 5, width: 4, in_channels: 1}",
+    "objective={kind: adversarial, discriminator_width: 4}",
+    "schedule.decline=constant",
+)
+SUPERVISED_AND_ADVERSARIAL = [(), ADVERSARIAL]
+
 
 class KilledError(Exception):
     """Stands for a process that ended."""
@@ -29,29 +36,55 @@ def _schedule(recipe: Recipe, **changes: object) -> Recipe:
     return recipe.model_copy(update={"schedule": recipe.schedule.model_copy(update=changes)})
 
 
+def _same(first: object, second: object) -> bool:
+    """Bit-equality of nested state: tensors, numbers, texts."""
+    if isinstance(first, torch.Tensor) and isinstance(second, torch.Tensor):
+        return torch.equal(first, second)
+    if isinstance(first, dict) and isinstance(second, dict):
+        return first.keys() == second.keys() and all(_same(first[key], second[key]) for key in first)
+    if isinstance(first, list | tuple) and isinstance(second, list | tuple):
+        return len(first) == len(second) and all(map(_same, first, second))
+    return first == second
+
+
+@pytest.mark.parametrize("dies_in", [1, 2, 5])
+@pytest.mark.parametrize("change", SUPERVISED_AND_ADVERSARIAL)
 def test_a_killed_training_that_goes_on_equals_an_unbroken_one(
-    tiny_recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tiny_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, change: tuple[str, ...], dies_in: int
 ) -> None:
-    train(tiny_recipe, tmp_path / "whole")
+    recipe = load_recipe(tiny_data / "tiny.yaml", changes=change)
+    train(recipe, tmp_path / "whole")
     average, steps = loop._average, []
 
-    def dies_in_step_five(*args: object) -> None:
+    def dies(*args: object) -> None:
         average(*args)  # type: ignore[arg-type]
         steps.append(1)
-        if len(steps) == 5:
+        if len(steps) == dies_in:
             raise KilledError
 
     with monkeypatch.context() as patch:
-        patch.setattr(loop, "_average", dies_in_step_five)
+        patch.setattr(loop, "_average", dies)
         with pytest.raises(KilledError):
-            train(tiny_recipe, tmp_path / "broken")
-    assert load_checkpoint(tmp_path / "broken" / "checkpoint.pt")["step"] == 4
-    train(tiny_recipe, tmp_path / "broken", resume=True)
+            train(recipe, tmp_path / "broken")
+    train(recipe, tmp_path / "broken", resume=True)
     whole, broken = (load_checkpoint(tmp_path / name / "checkpoint.pt") for name in ("whole", "broken"))
-    for part in ("network", "ema"):
-        assert all(torch.equal(whole[part][name], broken[part][name]) for name in whole[part])
-    moments = [state["optimizer"]["state"][0]["exp_avg"] for state in (whole, broken)]
-    assert torch.equal(*moments)
+    assert whole.pop("seconds") > 0
+    assert broken.pop("seconds") > 0
+    assert _same(whole, broken)
+    logs = [(tmp_path / name / "metrics.jsonl").read_text().splitlines() for name in ("whole", "broken")]
+    whole_log, broken_log = ([{**json.loads(line), "seconds": 0} for line in log] for log in logs)
+    assert whole_log == broken_log
+
+
+def test_a_stopped_training_stays_stopped(tiny_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("xprism.training.stopping.CHECK_EVERY", 2)
+    recipe = load_recipe(tiny_data / "tiny.yaml", changes=(*ADVERSARIAL, "objective.stop_l1=5"))
+    train(recipe, tmp_path / "run")
+    state = load_checkpoint(tmp_path / "run" / "checkpoint.pt")
+    assert state["step"] == 2
+    assert "fell below 5" in state["stopped"]
+    train(recipe, tmp_path / "run", resume=True)
+    assert load_checkpoint(tmp_path / "run" / "checkpoint.pt")["step"] == 2
 
 
 def test_a_run_is_not_overwritten_unless_it_is_resumed(tiny_recipe: Recipe, tmp_path: Path) -> None:

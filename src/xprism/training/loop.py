@@ -23,11 +23,11 @@ from xprism.data.manifest import Case, read_manifest
 from xprism.data.split import k_fold
 from xprism.errors import DataError, RecipeError
 from xprism.networks import NETWORKS
-from xprism.objectives.supervised import SupervisedLoss
 from xprism.progress import Progress
 from xprism.training.checkpoint import load_checkpoint, save_checkpoint
-from xprism.training.recipe import Recipe
+from xprism.training.recipe import Recipe, Schedule
 from xprism.training.samples import Samples
+from xprism.training.steps import STEPS
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,8 @@ def train(recipe: Recipe, folder: Path | str, *, resume: bool = False) -> Run:
     """Train by ``recipe`` into ``folder``; with ``resume`` go on from its last checkpoint.
 
     Writes ``recipe.yaml``, ``environment.json``, ``metrics.jsonl`` and ``checkpoint.pt``. Every
-    sample is drawn from the seed and its number, so a resumed training equals an unbroken one.
+    sample is drawn from the seed and its number, dropout from the seed and the step, so a resumed
+    training equals an unbroken one.
     Raises ``RecipeError`` where ``folder`` holds a run and ``resume`` was not asked for.
     """
     folder = Path(folder)
@@ -59,49 +60,42 @@ def train(recipe: Recipe, folder: Path | str, *, resume: bool = False) -> Run:
     fabric = Fabric(accelerator="auto", devices=1, precision=schedule.precision)
     torch.manual_seed(schedule.seed)
     network = _starting_network(recipe).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    ema = deepcopy(network)
-    optimizer = torch.optim.AdamW(network.parameters(), schedule.learning_rate, weight_decay=schedule.weight_decay)
-    state: dict[str, Any] = {"step": 0, "seconds": 0.0}
+    ema = deepcopy(network).to(fabric.device)
+    take_step = STEPS[recipe.objective.kind](recipe, network, fabric)
+    state: dict[str, Any] = {"step": 0, "seconds": 0.0, "stopped": None}
     if last.exists():
         state = load_checkpoint(last)
         network.load_state_dict(state["network"])
         ema.load_state_dict(state["ema"])
-        optimizer.load_state_dict(state["optimizer"])
-    ema.to(fabric.device)
-    network, optimizer = fabric.setup(network, optimizer)
-    objective = SupervisedLoss(recipe.targets, **recipe.objective.model_dump(exclude={"kind"}))
+        take_step.load_state_dict(state["objective"])
+    log_path = folder / "metrics.jsonl"
+    _forget_after(log_path, state["step"])
 
     samples = Samples(training_cases(recipe), recipe)
-    upcoming = range(state["step"] * schedule.batch, len(samples))
+    ahead = 0 if state["stopped"] else len(samples) - state["step"] * schedule.batch
+    upcoming = range(len(samples) - ahead, len(samples))
     loader = fabric.setup_dataloaders(DataLoader(samples, schedule.batch, sampler=upcoming))
     started = time.monotonic() - state["seconds"]
-    with (
-        Progress("training", schedule.steps, done=state["step"]) as shown,
-        (folder / "metrics.jsonl").open("a") as log,
-    ):
+    network.train()
+    with Progress("training", schedule.steps, done=state["step"]) as shown, log_path.open("a") as log:
         for step, (films, planes, known) in enumerate(loader, start=state["step"]):
-            rate = _rate(step, schedule.steps, schedule.warmup) * schedule.learning_rate
-            for group in optimizer.param_groups:
-                group["lr"] = rate
-            network.train()
-            loss = objective(network(films.contiguous(memory_format=torch.channels_last)), planes, known)
-            optimizer.zero_grad()
-            fabric.backward(loss)
-            fabric.clip_gradients(network, optimizer, max_norm=schedule.clip)
-            optimizer.step()
+            torch.manual_seed(schedule.seed + 1_000_003 * step)  # dropout: a function of the step alone
+            rate = schedule.learning_rate * _share_of_rate(step, schedule)
+            losses = take_step(films.contiguous(memory_format=torch.channels_last), planes, known, rate=rate)
             _average(ema, network, min(schedule.ema, (1 + step) / (10 + step)))
 
-            value, seconds = float(loss.detach()), time.monotonic() - started
-            shown.step(f"loss {value:.4f}")
-            log.write(
-                json.dumps({"step": step + 1, "loss": round(value, 5), "rate": rate, "seconds": round(seconds, 1)})
-                + "\n"
-            )
-            if (step + 1) % schedule.checkpoint_every == 0 or step + 1 == schedule.steps:
+            seconds = time.monotonic() - started
+            stopped = take_step.reason_to_stop(losses)
+            shown.step(", ".join(f"{name} {value:.4f}" for name, value in losses.items()))
+            log.write(json.dumps({"step": step + 1, **losses, "rate": rate, "seconds": round(seconds, 1)}) + "\n")
+            if stopped or (step + 1) % schedule.checkpoint_every == 0 or step + 1 == schedule.steps:
                 log.flush()
-                state = {"step": step + 1, "seconds": seconds, "ema": ema.state_dict()}
-                state |= {"network": _bare(network).state_dict(), "optimizer": optimizer.state_dict()}
+                state = {"step": step + 1, "seconds": seconds, "stopped": stopped, "ema": ema.state_dict()}
+                state |= {"network": network.state_dict(), "objective": take_step.state_dict()}
                 save_checkpoint(last, state)
+            if stopped:
+                shown.say(f"stopped after {step + 1} steps: {stopped}")
+                break
     return Run(folder, recipe, ema.eval(), state["seconds"] / 60)
 
 
@@ -169,23 +163,30 @@ def _cases_with_fold(recipe: Recipe) -> Sequence[tuple[Case, bool]]:
     return [(case, fold[case.subject] == recipe.data.hold_out) for case in cases]
 
 
-def _rate(step: int, steps: int, warmup: int) -> float:
-    if step < warmup:
-        return (step + 1) / warmup
-    return 0.5 * (1 + math.cos(math.pi * (step - warmup) / max(1, steps - warmup)))
+def _share_of_rate(step: int, schedule: Schedule) -> float:
+    if step < schedule.warmup:
+        return (step + 1) / schedule.warmup
+    if schedule.decline == "constant":
+        return 1.0
+    return 0.5 * (1 + math.cos(math.pi * (step - schedule.warmup) / max(1, schedule.steps - schedule.warmup)))
+
+
+def _forget_after(log: Path, step: int) -> None:
+    """Drop lines of steps that came after the last checkpoint: they are taken again."""
+    if log.exists():
+        lines = [line for line in log.read_text().splitlines() if line and json.loads(line)["step"] <= step]
+        partial = log.with_name(log.name + ".partial")
+        partial.write_text("".join(line + "\n" for line in lines))
+        partial.replace(log)
 
 
 @torch.no_grad()
 def _average(ema: nn.Module, network: nn.Module, decay: float) -> None:
-    for kept, new in zip(ema.state_dict().values(), _bare(network).state_dict().values(), strict=True):
+    for kept, new in zip(ema.state_dict().values(), network.state_dict().values(), strict=True):
         if kept.dtype.is_floating_point:
             kept.lerp_(new, 1 - decay)
         else:
             kept.copy_(new)
-
-
-def _bare(network: nn.Module) -> nn.Module:
-    return getattr(network, "module", network)
 
 
 def _settle(threads: int) -> None:

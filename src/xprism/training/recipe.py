@@ -86,12 +86,28 @@ class SupervisedPart(_Part):
     l1: float = Field(1.0, ge=0)
 
 
+class AdversarialPart(_Part):
+    """Settings of ``objectives.adversarial.AdversarialLoss``, its discriminator and its stop."""
+
+    kind: Literal["adversarial"]
+    l1_weight: float = Field(10.0, ge=0)
+    eps: float = Field(1e-12, gt=0)
+    discriminator_width: int = Field(64, gt=0)
+    stop_l1: float | None = Field(0.005, gt=0)
+    guard: int | None = Field(100, gt=0)
+
+
+ObjectivePart = Annotated[SupervisedPart | AdversarialPart, Field(discriminator="kind")]
+
+
 class Schedule(_Part):
-    """How long and how fast: AdamW with warm-up and a cosine to zero, EMA weights, checkpoints."""
+    """How long and how fast: AdamW (Adam where nothing decays), warm-up, rate, EMA weights, checkpoints."""
 
     steps: int = Field(gt=0)
     batch: int = Field(8, gt=0)
     learning_rate: float = Field(2e-3, gt=0)
+    decline: Literal["cosine", "constant"] = "cosine"
+    betas: tuple[float, float] = (0.9, 0.999)
     weight_decay: float = Field(0.02, ge=0)
     warmup: int = Field(100, ge=0)
     ema: float = Field(0.998, ge=0, lt=1)
@@ -115,7 +131,7 @@ class Recipe(_Part):
     targets: TargetSet
     input: InputSpec
     network: NetworkPart = CompactUNetPart()
-    objective: SupervisedPart = SupervisedPart()
+    objective: ObjectivePart = SupervisedPart()
     augment: AugmentSettings = AugmentSettings()
     schedule: Schedule
 

@@ -1,0 +1,137 @@
+"""One training step of each objective: what moves which weights, in what order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Protocol
+
+import torch
+from lightning_fabric import Fabric
+from torch import Tensor, nn
+
+from xprism.networks.pix2pix import PatchDiscriminator
+from xprism.objectives.adversarial import AdversarialLoss
+from xprism.objectives.supervised import SupervisedLoss
+from xprism.training.recipe import AdversarialPart, Recipe, Schedule
+from xprism.training.stopping import SmoothedStop
+
+
+class Step(Protocol):
+    """A training step with all state that it needs to be resumed."""
+
+    def __call__(self, films: Tensor, planes: Tensor, known: Tensor, *, rate: float) -> dict[str, float]:
+        """Move the weights once at learning rate ``rate``; the losses by name, ``loss`` among them."""
+
+    def reason_to_stop(self, losses: dict[str, float]) -> str | None:
+        """Why training should end after these losses, or None."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """Optimisers and whatever else must survive an interruption, but for the network itself."""
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from a saved state."""
+
+
+class SupervisedStep:
+    """One optimiser follows one loss."""
+
+    def __init__(self, recipe: Recipe, network: nn.Module, fabric: Fabric) -> None:
+        self._fabric, self._clip = fabric, recipe.schedule.clip
+        self._loss = SupervisedLoss(recipe.targets, **recipe.objective.model_dump(exclude={"kind"}))
+        self._network, self._optimizer = fabric.setup(network, _optimizer(network, recipe.schedule))
+
+    def __call__(self, films: Tensor, planes: Tensor, known: Tensor, *, rate: float) -> dict[str, float]:
+        _set_rate(self._optimizer, rate)
+        loss = self._loss(self._network(films), planes, known)
+        self._optimizer.zero_grad()
+        self._fabric.backward(loss)
+        self._fabric.clip_gradients(self._network, self._optimizer, max_norm=self._clip)
+        self._optimizer.step()
+        return {"loss": float(loss.detach())}
+
+    def reason_to_stop(self, losses: dict[str, float]) -> str | None:
+        return None
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"optimizer": self._optimizer.state_dict()}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self._optimizer.load_state_dict(state["optimizer"])
+
+
+class AdversarialStep:
+    """Make pictures once; move the discriminator, then the generator (Eslami et al. 2020).
+
+    Real and made pictures pass the discriminator one after the other, each with its own batch statistics.
+    """
+
+    def __init__(self, recipe: Recipe, network: nn.Module, fabric: Fabric) -> None:
+        settings = recipe.objective
+        assert isinstance(settings, AdversarialPart)
+        self._fabric, self._channels = fabric, recipe.network.in_channels
+        self._loss = AdversarialLoss(recipe.targets, l1_weight=settings.l1_weight, eps=settings.eps)
+        self._stop = SmoothedStop(l1=settings.stop_l1, guard=settings.guard)
+        judge = PatchDiscriminator(self._channels + recipe.targets.channels, width=settings.discriminator_width)
+        judge = judge.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self._network, self._optimizer = fabric.setup(network, _optimizer(network, recipe.schedule))
+        self._judge, self._judge_optimizer = fabric.setup(judge, _optimizer(judge, recipe.schedule))
+
+    def __call__(self, films: Tensor, planes: Tensor, known: Tensor, *, rate: float) -> dict[str, float]:
+        _set_rate(self._optimizer, rate)
+        _set_rate(self._judge_optimizer, rate)
+        shown = films.expand(-1, self._channels, -1, -1)
+        made, real = self._loss.made(self._network(films), known), self._loss.real(planes, known)
+
+        judged_real = self._judge(torch.cat([shown, real], 1))
+        judged_made = self._judge(torch.cat([shown, made.detach()], 1))
+        discriminator = self._loss.discriminator(judged_real, judged_made)
+        self._judge_optimizer.zero_grad()
+        self._fabric.backward(discriminator)
+        self._judge_optimizer.step()
+
+        self._judge.requires_grad_(False)
+        adversarial = self._loss.generator(self._judge(torch.cat([shown, made], 1)))
+        self._judge.requires_grad_(True)
+        l1 = self._loss.l1(made, real, known)
+        total = adversarial + self._loss.l1_weight * l1
+        self._optimizer.zero_grad()
+        self._fabric.backward(total)
+        self._optimizer.step()
+        parts = {"loss": total, "l1": l1, "adversarial": adversarial, "discriminator": discriminator}
+        return {name: float(value.detach()) for name, value in parts.items()}
+
+    def reason_to_stop(self, losses: dict[str, float]) -> str | None:
+        return self._stop({name: losses[name] for name in ("l1", "adversarial", "discriminator")})
+
+    def state_dict(self) -> dict[str, Any]:
+        return {
+            "optimizer": self._optimizer.state_dict(),
+            "judge": self._judge.state_dict(),
+            "judge_optimizer": self._judge_optimizer.state_dict(),
+            "stop": self._stop.state_dict(),
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self._optimizer.load_state_dict(state["optimizer"])
+        self._judge.load_state_dict(state["judge"])
+        self._judge_optimizer.load_state_dict(state["judge_optimizer"])
+        self._stop.load_state_dict(state["stop"])
+
+
+STEPS: dict[str, Callable[[Recipe, nn.Module, Fabric], Step]] = {
+    "supervised": SupervisedStep,
+    "adversarial": AdversarialStep,
+}
+"""The step of each objective by the name that recipes give it."""
+
+
+def _optimizer(network: nn.Module, schedule: Schedule) -> torch.optim.Optimizer:
+    # With a decay of zero AdamW is Adam.
+    return torch.optim.AdamW(
+        network.parameters(), schedule.learning_rate, betas=schedule.betas, weight_decay=schedule.weight_decay
+    )
+
+
+def _set_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
+    for group in optimizer.param_groups:
+        group["lr"] = rate

@@ -1,0 +1,52 @@
+"""One adversarial step against the same step written plainly in torch."""
+
+from copy import deepcopy
+from pathlib import Path
+
+import torch
+from lightning_fabric import Fabric
+from torch.nn import functional as F
+
+from xprism.training.loop import build_network
+from xprism.training.recipe import load_recipe
+from xprism.training.steps import AdversarialStep
+
+
+def test_an_adversarial_step_equals_a_plain_one(tiny_data: Path) -> None:
+    changes = (
+        "network={kind: pix2pix, depth: 4, width: 4, in_channels: 1}",
+        "objective={kind: adversarial, discriminator_width: 4}",
+        "targets={targets: [{kind: masks, name: m, labels: [a, b], activation: tanh}]}",
+        "schedule.betas=[0.5, 0.999]",
+        "schedule.weight_decay=0",
+    )
+    recipe = load_recipe(tiny_data / "tiny.yaml", changes=changes)
+    torch.manual_seed(0)
+    network = build_network(recipe).train()
+    step = AdversarialStep(recipe, network, Fabric(accelerator="cpu", devices=1))
+    generator, judge = deepcopy(network), deepcopy(step._judge.module).train()
+    film, planes = torch.randn(3, 1, 32, 32), (torch.rand(3, 2, 32, 32) > 0.5).float()
+
+    made_by = torch.optim.Adam(generator.parameters(), 2e-4, betas=(0.5, 0.999))
+    judged_by = torch.optim.Adam(judge.parameters(), 2e-4, betas=(0.5, 0.999))
+    torch.manual_seed(7)
+    target, fake = 2 * planes - 1, torch.tanh(generator(film))
+    real_p = judge(torch.cat([film, target], 1)).sigmoid()
+    fake_p = judge(torch.cat([film, fake.detach()], 1)).sigmoid()
+    loss_d = (-(torch.log(real_p + 1e-12) + torch.log(1 - fake_p + 1e-12))).mean()
+    judged_by.zero_grad()
+    loss_d.backward()
+    judged_by.step()
+    loss_g = -torch.log(judge(torch.cat([film, fake], 1)).sigmoid() + 1e-12).mean() + 10 * F.l1_loss(fake, target)
+    made_by.zero_grad()
+    loss_g.backward()
+    made_by.step()
+
+    torch.manual_seed(7)
+    losses = step(film, planes, torch.ones(3, 2, dtype=torch.bool), rate=2e-4)
+    assert abs(losses["loss"] - loss_g.item()) < 1e-5
+    assert abs(losses["discriminator"] - loss_d.item()) < 1e-6
+    for ours, plain in ((network, generator), (step._judge.module, judge)):
+        for (name, one), other in zip(ours.state_dict().items(), plain.state_dict().values(), strict=True):
+            if one.dtype.is_floating_point and "running" not in name:
+                torch.testing.assert_close(one, other, atol=1e-6, rtol=0)
