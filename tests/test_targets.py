@@ -80,6 +80,15 @@ def test_a_case_that_lacks_a_target_marks_its_channels_unknown() -> None:
     np.testing.assert_array_equal(truth.planes[4], picture.astype(np.float32))
 
 
+def test_a_picture_may_be_cut_to_masks_of_its_case() -> None:
+    target = Picture(name="soft", range=(-1, 1), within=("left", "right"))
+    soft, left = np.full((2, 3), 0.5), np.array([[1, 0, 0], [0, 0, 0]], bool)
+    targets = TargetSet(targets=(target,))
+    truth = targets.encode({"soft": soft, "left": left, "right": left[::-1]}, (2, 3))
+    np.testing.assert_array_equal(truth.planes[0], [[0.5, -1, -1], [0.5, -1, -1]])
+    assert not targets.encode({"soft": soft, "left": left}, (2, 3)).known.any()
+
+
 def test_class_maps_become_one_plane_a_class() -> None:
     index = np.array([[0, 1], [2, 2]])
     truth = TISSUE.encode({"tissue": index}, (2, 2))

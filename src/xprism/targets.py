@@ -84,11 +84,16 @@ class Classes(_Target):
 
 
 class Picture(_Target):
-    """A translated image of one or three channels whose values lie in ``range``."""
+    """A translated image of one or three channels whose values lie in ``range``.
+
+    ``within`` names masks of the same case: outside of all of them the truth is the low end of the
+    range, as the papers cut the bone-suppressed film to the lungs.
+    """
 
     kind: Literal["picture"] = "picture"
     range: tuple[float, float] = (0.0, 1.0)
     channels: Literal[1, 3] = 1
+    within: tuple[str, ...] = ()
 
     @property
     def channel_labels(self) -> tuple[str, ...]:
@@ -99,9 +104,12 @@ class Picture(_Target):
         return low + (high - low) * (np.tanh(raw) + 1) / 2
 
     def encode(self, known: Mapping[str, Array]) -> dict[str, Array]:
-        if self.name not in known:
+        if self.name not in known or not set(self.within) <= known.keys():
             return {}
         image = np.atleast_3d(known[self.name].astype(np.float32))
+        if self.within:
+            inside = np.logical_or.reduce([known[label] for label in self.within])
+            image = np.where(inside[..., None], image, np.float32(self.range[0]))
         image = np.broadcast_to(image, (*image.shape[:2], self.channels))
         return {label: image[..., k] for k, label in enumerate(self.channel_labels)}
 

@@ -4,6 +4,7 @@ import numpy as np
 import torch
 from scipy import ndimage
 
+from xprism.grid import prepare
 from xprism.training.augment import (
     AugmentSettings,
     Geometry,
@@ -36,6 +37,20 @@ def test_every_case_comes_once_an_epoch(tiny_recipe: Recipe) -> None:
     known = sorted(tuple(samples[n][2].tolist()) for n in range(len(cases)))
     expected = sorted(tuple(held.known.tolist()) for held in samples.held)
     assert known == expected
+
+
+def test_without_augmentation_films_come_as_prediction_sees_them(tiny_recipe: Recipe) -> None:
+    cases = training_cases(tiny_recipe)
+    samples = Samples(cases, tiny_recipe.model_copy(update={"augment": None}))
+    film, planes, known = samples[0]
+    order = np.random.default_rng([tiny_recipe.schedule.seed, 0, 0]).permutation(len(cases))
+    case = cases[order[0]]
+    seen, place = prepare(case.load_film(), tiny_recipe.input)
+    assert np.abs(place.crop(film.numpy()) - place.crop(seen[0])).max() < 0.05
+    truth = case.load_truth()
+    for label, plane, have in zip(tiny_recipe.targets.plane_labels, planes, known, strict=True):
+        if have:
+            np.testing.assert_allclose(plane, place.onto_grid(truth[label], border=0), atol=0.003)
 
 
 def test_held_out_subjects_never_train(tiny_recipe: Recipe) -> None:

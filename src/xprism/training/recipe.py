@@ -122,7 +122,8 @@ class Recipe(_Part):
     """Everything about one training.
 
     ``start_from`` is the folder of an earlier run whose network to go on from, at any input size;
-    ``{fold}`` in it stands for the held-out fold, or ``all`` where everything trains.
+    ``{fold}`` in it stands for the held-out fold, or ``all`` where everything trains. ``augment: null``
+    trains on the films as they are.
     """
 
     name: str
@@ -132,7 +133,7 @@ class Recipe(_Part):
     input: InputSpec
     network: NetworkPart = CompactUNetPart()
     objective: ObjectivePart = SupervisedPart()
-    augment: AugmentSettings = AugmentSettings()
+    augment: AugmentSettings | None = AugmentSettings()
     schedule: Schedule
 
     @property

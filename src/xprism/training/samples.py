@@ -67,9 +67,10 @@ class Samples(torch.utils.data.Dataset[tuple[Tensor, Tensor, Tensor]]):
 
     def __init__(self, cases: Sequence[Case], recipe: Recipe, *, progress: Callable[[], object] = lambda: None) -> None:
         self.targets, self.spec = recipe.targets, recipe.input
-        self.settings: AugmentSettings = recipe.augment
+        self.settings: AugmentSettings | None = recipe.augment
         self.seed, self.total = recipe.schedule.seed, recipe.schedule.steps * recipe.schedule.batch
-        finer = (round(self.spec.size[0] * FINER), round(self.spec.size[1] * FINER))
+        share = FINER if recipe.augment else 1
+        finer = (round(self.spec.size[0] * share), round(self.spec.size[1] * share))
 
         def load(case: Case) -> Held:
             held = hold(case, self.targets, finer)
@@ -86,18 +87,24 @@ class Samples(torch.utils.data.Dataset[tuple[Tensor, Tensor, Tensor]]):
         epoch, place = divmod(number, len(self.held))
         order = np.random.default_rng([self.seed, 0, epoch]).permutation(len(self.held))
         held = self.held[order[place]]
+        film, extent, truth, by_extent = self._augmented(held, number)
+        planes = torch.zeros(len(held.known), *self.spec.size)
+        planes[held.known] = truth
+        inside = film[extent > 0.5] if by_extent else film
+        return self._scaled(film, inside)[None], planes, held.known
+
+    def _augmented(self, held: Held, number: int) -> tuple[Tensor, Tensor, Tensor, bool]:
+        """Film and extent [h, w], known truth [P', h, w], and whether percentiles come from the extent alone."""
+        truth = held.truth.float() / 255
+        if self.settings is None:
+            return held.film[0], held.film[1], truth, True
         rng = np.random.default_rng([self.seed, 1, number])
         geometry, look = draw_geometry(rng, self.settings), draw_look(rng, self.settings)
-        by_extent = rng.random() < 0.5
-        size = self.spec.size
-        grid = sampling_grid(geometry, size)
+        by_extent = bool(rng.random() < 0.5)
+        grid = sampling_grid(geometry, self.spec.size)
         film, extent = resample(held.film, grid, replicate=geometry.replicate)
-        film = apply_look(film, look)
-        inside = film[extent > 0.5] if by_extent else film
-        planes = torch.zeros(len(held.known), *size)
-        if len(held.truth):
-            planes[held.known] = resample(held.truth.float() / 255, grid)
-        return self._scaled(film, inside)[None], planes, held.known
+        truth = resample(truth, grid) if len(truth) else torch.zeros(0, *self.spec.size)
+        return apply_look(film, look), extent, truth, by_extent
 
     def _scaled(self, film: Tensor, like: Tensor) -> Tensor:
         sample = like.flatten()[:: max(1, like.numel() // 20_000)].numpy()
