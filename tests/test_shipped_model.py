@@ -88,4 +88,4 @@ def test_it_still_knows_the_films_it_learnt_from(organs: Predictor, shared_data:
     lowest = {s: min(one.jaccard for one in scores if one.structure == s) for s in ("lungs", "heart", "left_clavicle")}
     assert lowest["lungs"] > 0.93
     assert lowest["heart"] > 0.85
-    assert lowest["left_clavicle"] > 0.65
+    assert lowest["left_clavicle"] > 0.75
