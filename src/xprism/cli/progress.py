@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import TracebackType
 from typing import TYPE_CHECKING
 
 import typer
@@ -18,6 +19,13 @@ class FilmProgress(Progress):
 
     def __init__(self, total: int) -> None:
         super().__init__("films", total)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        super().__exit__(kind, error, trace)
+        if isinstance(error, KeyboardInterrupt):
+            self.say("stopped; what is finished is kept, the same command goes on from there")
 
     def show(self, outcome: Outcome) -> None:
         """Count a film; say so where it failed or was refused."""
