@@ -79,11 +79,12 @@ def main() -> None:
                 on_outcome=lambda outcome, memory=memory: memory.append(resident_mb()),
             )
             rates[name] = len(memory) / (time.perf_counter() - start)
-            growth = memory[-1] - memory[min(19, len(memory) - 1)]
+            # Medians over 20 films: how many films are in flight at one moment makes single readings jump.
+            growth = float(np.median(memory[-20:]) - np.median(memory[19:39]))
             ratio = rates[name] / rates["masks,json"]
             print(
                 f"{name:28} {rates[name]:6.2f} films/s  ratio {ratio:.2f}  "
-                f"memory {memory[-1]:.0f} MB, {growth:+.1f} MB from film 20 to {len(memory)}  "
+                f"memory {memory[-1]:.0f} MB, {growth:+.1f} MB from films 20-39 to the last 20  "
                 f"({summary.done} done, {summary.refused} refused, {summary.failed} failed)"
             )
 

@@ -81,7 +81,7 @@ class ModelId:
 class Result:
     """Everything a model says about one film, on the film's own grid.
 
-    ``masks`` bool [H, W] by label; ``probabilities`` (float16 [h, w] by label, the film's part of the
+    ``masks`` bool [H, W] by label; ``probabilities`` (float32 [h, w] by label, the film's part of the
     network's grid, for looking closer); ``pictures`` float32 [H, W] or [H, W, 3] by target;
     ``classes`` uint8 [H, W] by target; ``refused`` set when the gate declined the film, and then
     there are no masks and no measurements; ``overridden`` is a refusal that the user overrode;
@@ -91,7 +91,7 @@ class Result:
     radiograph: Radiograph
     model: ModelId
     masks: dict[str, NDArray[np.bool_]] = field(default_factory=dict)
-    probabilities: dict[str, NDArray[np.float16]] = field(default_factory=dict)
+    probabilities: dict[str, NDArray[np.float32]] = field(default_factory=dict)
     pictures: dict[str, NDArray[np.float32]] = field(default_factory=dict)
     classes: dict[str, NDArray[np.uint8]] = field(default_factory=dict)
     lesions: tuple[Lesion, ...] = ()

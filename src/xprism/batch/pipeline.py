@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from xprism.allocator import share_arenas
 from xprism.batch.films import Film, Part
 from xprism.batch.ledger import Ledger
 from xprism.batch.outcome import Outcome, Summary
@@ -66,6 +67,7 @@ def predict_films(
     unknown kind.
     """
     check_choice(polarity)
+    share_arenas()
     job = Job(predictor, Path(out), check_kinds(to), predictor.options(clean=clean, force=force), polarity, overwrite)
     mine = [film for film in films if part is None or part.holds(film.name)]
     counts = {"done": 0, "refused": 0, "skipped": 0, "failed": 0}

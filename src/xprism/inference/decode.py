@@ -32,7 +32,7 @@ class Decoded:
     """A film's masks, pictures, class maps and lesions on its own grid, with the certainty of each mask."""
 
     masks: dict[str, NDArray[np.bool_]] = field(default_factory=dict)
-    probabilities: dict[str, NDArray[np.float16]] = field(default_factory=dict)
+    probabilities: dict[str, NDArray[np.float32]] = field(default_factory=dict)
     pictures: dict[str, NDArray[np.float32]] = field(default_factory=dict)
     classes: dict[str, NDArray[np.uint8]] = field(default_factory=dict)
     lesions: list[Lesion] = field(default_factory=list)
@@ -64,7 +64,7 @@ def _masks(decoded: Decoded, target: Masks, planes: NDArray[Any], place: Placeme
     for label, plane in zip(target.labels, planes, strict=True):
         tidy, cleaning = clean_plane(plane, target.threshold) if clean else (plane, Cleaning())
         decoded.masks[label] = place.paste(enlarge_mask(tidy, target.threshold, place.window_shape))
-        decoded.probabilities[label] = plane.astype(np.float16)
+        decoded.probabilities[label] = plane
         confidence, stability = certainty(plane, target.threshold, within=tidy >= target.threshold)
         decoded.certainty[label] = Certainty(confidence, stability, cleaning)
 
@@ -97,7 +97,7 @@ def _classes(planes: NDArray[Any], film: tuple[int, int]) -> NDArray[np.uint8]:
 
 
 def _lesions(decoded: Decoded, target: Lesions, plane: NDArray[Any], place: Placement) -> None:
-    decoded.probabilities[target.label] = plane.astype(np.float16)
+    decoded.probabilities[target.label] = plane
     decoded.masks[target.label] = place.paste(enlarge_mask(plane, target.threshold, place.window_shape))
     top, left, height, width = place.window
     rows, columns = height / plane.shape[0], width / plane.shape[1]

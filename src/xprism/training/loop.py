@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import json
 import math
 import platform
@@ -19,6 +18,7 @@ from lightning_fabric import Fabric
 from torch import nn
 from torch.utils.data import DataLoader
 
+from xprism.allocator import keep_freed_memory
 from xprism.data.manifest import Case, read_manifest
 from xprism.data.split import k_fold
 from xprism.errors import DataError, RecipeError
@@ -54,7 +54,9 @@ def train(recipe: Recipe, folder: Path | str, *, resume: bool = False) -> Run:
         raise RecipeError("this run exists already", where=str(folder), remedy="resume it, or choose another folder")
     folder.mkdir(parents=True, exist_ok=True)
     schedule = recipe.schedule
-    _settle(schedule.threads)
+    keep_freed_memory()
+    if schedule.threads:
+        torch.set_num_threads(schedule.threads)
     _describe(recipe, folder)
 
     fabric = Fabric(accelerator="auto", devices=1, precision=schedule.precision)
@@ -187,18 +189,6 @@ def _average(ema: nn.Module, network: nn.Module, decay: float) -> None:
             kept.lerp_(new, 1 - decay)
         else:
             kept.copy_(new)
-
-
-def _settle(threads: int) -> None:
-    """Take the threads asked for; on glibc let freed memory stay mapped, which halves a step on a CPU."""
-    if threads:
-        torch.set_num_threads(threads)
-    if platform.libc_ver()[0] == "glibc":
-        libc = ctypes.CDLL("libc.so.6")
-        m_trim_threshold, m_top_pad, m_mmap_max = -1, -2, -4
-        libc.mallopt(m_mmap_max, 0)
-        libc.mallopt(m_trim_threshold, 2**31 - 1)
-        libc.mallopt(m_top_pad, 256 * 2**20)
 
 
 def _describe(recipe: Recipe, folder: Path) -> None:
