@@ -76,6 +76,8 @@ def test_onnx_runtime_agrees_with_torch(network: torch.nn.Module, tmp_path: Path
         warnings.simplefilter("ignore")
         export_onnx(network, tmp_path / "model.onnx", size=(64, 64))
     assert onnx_difference(network, tmp_path / "model.onnx", torch.randn(3, 1, 64, 64)) < 1e-5
+    assert b"site-packages" not in (tmp_path / "model.onnx").read_bytes()
+    assert str(Path(__file__).parents[2]).encode() not in (tmp_path / "model.onnx").read_bytes()
 
 
 def test_the_shipped_design_has_at_most_five_million_weights() -> None:

@@ -7,6 +7,7 @@ from copy import deepcopy
 from pathlib import Path
 
 import numpy as np
+import onnx
 import onnxruntime
 import torch
 from safetensors.torch import save_file
@@ -34,6 +35,18 @@ def export_onnx(network: nn.Module, path: Path, *, size: tuple[int, int]) -> Non
     )
     assert program is not None
     program.save(str(path), external_data=False)
+    _anonymise(path)
+
+
+def _anonymise(path: Path) -> None:
+    """Take out what the exporter notes of the machine: file names and lines of every layer."""
+    model = onnx.load(path)
+    for part in (model, model.graph, *model.graph.node, *model.graph.value_info, *model.graph.initializer):
+        del part.metadata_props[:]
+        part.doc_string = ""
+    for value in (*model.graph.input, *model.graph.output):
+        del value.metadata_props[:]
+    onnx.save(model, path)
 
 
 def onnx_difference(network: nn.Module, path: Path, films: Tensor) -> float:
