@@ -93,6 +93,13 @@ def test_a_run_is_not_overwritten_unless_it_is_resumed(tiny_recipe: Recipe, tmp_
         train(tiny_recipe, tmp_path / "run")
 
 
+def test_a_run_is_resumed_by_its_own_recipe_only(tiny_recipe: Recipe, tmp_path: Path) -> None:
+    train(_schedule(tiny_recipe, steps=2), tmp_path / "run")
+    with pytest.raises(RecipeError, match="begun by another recipe"):
+        train(_schedule(tiny_recipe, steps=4), tmp_path / "run", resume=True)
+    train(_schedule(tiny_recipe, steps=2, threads=2), tmp_path / "run", resume=True)
+
+
 def test_the_loss_falls_and_every_step_is_logged(tiny_recipe: Recipe, tmp_path: Path) -> None:
     train(_schedule(tiny_recipe, steps=60, learning_rate=1e-2, checkpoint_every=60), tmp_path / "run")
     lines = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]

@@ -13,7 +13,5 @@ def write_simulated(path: Path, *, size: int) -> Path:
     from xprism.writers.images import save_png
 
     film = simulate_chest(seed=7, size=size).film
-    display = getattr(film, "display", film)
-    low, high = float(display.min()), float(display.max())
-    save_png(np.rint(255 * (display - low) / max(high - low, 1e-12)).astype(np.uint8), path)
+    save_png(np.rint(255 * film.clip(0, 1)).astype(np.uint8), path)
     return path

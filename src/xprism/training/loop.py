@@ -46,12 +46,19 @@ def train(recipe: Recipe, folder: Path | str, *, resume: bool = False) -> Run:
     Writes ``recipe.yaml``, ``environment.json``, ``metrics.jsonl`` and ``checkpoint.pt``. Every
     sample is drawn from the seed and its number, dropout from the seed and the step, so a resumed
     training equals an unbroken one.
-    Raises ``RecipeError`` where ``folder`` holds a run and ``resume`` was not asked for.
+    Raises ``RecipeError`` where ``folder`` holds a run and ``resume`` was not asked for, or a run of
+    another recipe.
     """
     folder = Path(folder)
     last = folder / "checkpoint.pt"
     if last.exists() and not resume:
         raise RecipeError("this run exists already", where=str(folder), remedy="resume it, or choose another folder")
+    if last.exists() and _without_threads(load_run(folder).recipe) != _without_threads(recipe):
+        raise RecipeError(
+            "this run was begun by another recipe",
+            where=str(folder),
+            remedy="resume it by its own recipe.yaml, or choose another folder",
+        )
     folder.mkdir(parents=True, exist_ok=True)
     schedule = recipe.schedule
     keep_freed_memory()
@@ -124,6 +131,11 @@ def build_network(recipe: Recipe) -> nn.Module:
     settings = recipe.network.model_dump()
     kind = NETWORKS[settings.pop("kind")]
     return kind(settings.pop("in_channels"), recipe.targets.channels, **settings)
+
+
+def _without_threads(recipe: Recipe) -> Recipe:
+    """The recipe but for what belongs to the machine."""
+    return recipe.model_copy(update={"schedule": recipe.schedule.model_copy(update={"threads": 0})})
 
 
 def _starting_network(recipe: Recipe) -> nn.Module:
