@@ -1,17 +1,12 @@
-"""Manifests, importers and splits."""
+"""Manifests: written, read back, loaded."""
 
 from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from PIL import Image
 
-from xprism.data.importers.folder import folder_cases
-from xprism.data.importers.jsrt import jsrt_cases
 from xprism.data.manifest import Case, read_manifest, write_manifest
-from xprism.data.split import k_fold
 from xprism.errors import DataError
 
 
@@ -63,40 +58,3 @@ def test_a_manifest_that_cannot_be_right_is_refused(tmp_path: Path, text: str, m
 def test_a_missing_manifest_says_how_to_make_one(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="data import"):
         read_manifest(tmp_path / "none.csv")
-
-
-def test_the_jsrt_importer_pairs_films_with_flags(tmp_path: Path) -> None:
-    for name in ("JPCLN001", "JPCNN002"):
-        _picture(tmp_path / "images" / f"{name}.png", np.zeros((4, 4)))
-    _picture(tmp_path / "masks" / "JPCLN001.png", np.zeros((4, 4)))
-    first, second = jsrt_cases(tmp_path)
-    assert (first.attributes["group"], second.attributes["group"]) == ("nodule", "no nodule")
-    assert (first.flags, second.flags) == (tmp_path / "masks" / "JPCLN001.png", None)
-
-
-def test_the_jsrt_importer_finds_every_real_film(shared_data: Path) -> None:
-    cases = jsrt_cases(shared_data / "jsrt")
-    assert len(cases) == 124
-    assert sum(case.attributes["group"] == "nodule" for case in cases) == 77
-    assert all(case.flags for case in cases)
-
-
-def test_the_folder_importer_names_films_without_a_mask(tmp_path: Path) -> None:
-    _picture(tmp_path / "images" / "one.png", np.zeros((4, 4)))
-    with pytest.raises(DataError, match=r"without a mask: one\.png"):
-        folder_cases(tmp_path, label="lungs")
-
-
-@given(count=st.integers(10, 60), folds=st.integers(2, 5), seed=st.integers(0, 5))
-def test_folds_hold_out_every_subject_once_and_evenly(count: int, folds: int, seed: int) -> None:
-    cases = [Case(f"c{i}", f"s{i // 2}", Path("x"), attributes={"group": "ab"[i % 4 // 2]}) for i in range(count)]
-    held = k_fold(cases, folds=folds, seed=seed)
-    assert held.keys() == {case.subject for case in cases}
-    sizes = [list(held.values()).count(k) for k in range(folds)]
-    assert max(sizes) - min(sizes) <= 1
-    assert held == k_fold(list(reversed(cases)), folds=folds, seed=seed)
-
-
-def test_too_few_subjects_for_the_folds_are_refused() -> None:
-    with pytest.raises(DataError, match="cannot make 3 folds of 1"):
-        k_fold([Case("a", "s", Path("x")), Case("b", "s", Path("x"))], folds=3, seed=0)

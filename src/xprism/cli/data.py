@@ -1,4 +1,4 @@
-"""``xprism data``: make data sets."""
+"""``xprism data``: make and check data sets."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ import typer
 
 from xprism.cli import data_import
 
-app = typer.Typer(help="Make data sets.", no_args_is_help=True, rich_markup_mode=None)
+app = typer.Typer(help="Make and check data sets.", no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(data_import.app, name="import")
 
 
 @app.callback()
 def data() -> None:
-    """Make data sets."""
+    """Make and check data sets."""
 
 
 @app.command()
@@ -38,3 +38,21 @@ def simulate(
     with Progress("phantoms", count) as progress:
         manifest = simulate_dataset(out, request, jobs=jobs, on_case=progress.step)
     typer.echo(f"{count} simulated films; manifest {manifest}")
+
+
+@app.command()
+def check(
+    manifests: Annotated[list[Path], typer.Argument(help="Manifests that are to be used together.")],
+) -> None:
+    """Read all films and targets and say what is wrong; ends with 3 where there are errors."""
+    from xprism.data.check import check_manifests
+    from xprism.data.manifest import read_manifest
+    from xprism.progress import Progress
+
+    cases = {str(path): read_manifest(path) for path in manifests}
+    with Progress("cases", sum(map(len, cases.values()))) as progress:
+        report = check_manifests(cases, on_case=progress.step)
+    for line in report.lines:
+        typer.echo(line)
+    if report.count("error"):
+        raise typer.Exit(3)

@@ -1,44 +1,141 @@
-"""``xprism data import``: turn a folder of films into a manifest."""
+"""``xprism data import``: turn films, pairs or volumes into a manifest."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-app = typer.Typer(help="Turn a folder of films into a manifest.", no_args_is_help=True, rich_markup_mode=None)
+if TYPE_CHECKING:
+    from xprism.data.manifest import Case
+
+app = typer.Typer(help="Turn films, pairs or volumes into a manifest.", no_args_is_help=True, rich_markup_mode=None)
 
 Out = Annotated[Path, typer.Option("--out", "-o", help="Manifest to write, a CSV file.")]
+Source = Annotated[str | None, typer.Option(help="Name of this data source; else the folder's name.")]
+PLACE = "FOLDER, or a pattern in quotes such as 'FOLDER/*_bs.png' whose star is the case's name."
 
 
 @app.command()
 def jsrt(
-    folder: Annotated[Path, typer.Argument(help="Folder with images/ and masks/ of the JSRT films as PNG.")],
+    folder: Annotated[Path, typer.Argument(help="images/ and masks/ as PNG, or unpacked .IMG films and SCR masks.")],
     out: Out,
+    bones: Annotated[str | None, typer.Option(help=f"Bone-suppressed pictures named like the films: {PLACE}")] = None,
 ) -> None:
-    """JSRT films with SCR organ masks as bit flags."""
+    """JSRT films with SCR organ masks, nodules and bone-suppressed pictures."""
     from xprism.data.importers.jsrt import jsrt_cases
-    from xprism.data.manifest import write_manifest
 
-    cases = jsrt_cases(folder)
-    write_manifest(out, cases)
-    typer.echo(f"{len(cases)} cases in {out}")
+    _finish(out, jsrt_cases(folder, bones=bones))
 
 
 @app.command()
-def folder(
-    folder: Annotated[Path, typer.Argument(help="Folder with images/ and masks/ of equal names.")],
+def pairs(
+    films: Annotated[list[str], typer.Argument(help=f"Films: {PLACE}")],
     out: Out,
-    label: Annotated[str, typer.Option(help="What the masks show, such as lungs.")],
+    mask: Annotated[
+        list[str],
+        typer.Option(default_factory=list, metavar="LABEL=FOLDER", show_default=False, help="Masks of one label."),
+    ],
+    picture: Annotated[
+        list[str],
+        typer.Option(default_factory=list, metavar="NAME=FOLDER", show_default=False, help="Pictures to learn."),
+    ],
+    labels: Annotated[str | None, typer.Option(help=f"Masks as colours or whole numbers: {PLACE}")] = None,
+    legend: Annotated[
+        str | None, typer.Option(help="What --labels show: 'lung=1; heart=2', 'lung=255,0,0', a .yaml or .csv file.")
+    ] = None,
+    tolerance: Annotated[int, typer.Option(help="How far a channel of --labels may be off the legend.")] = 0,
+    polygons: Annotated[str | None, typer.Option(help="Outlines: a COCO file, or a folder of LabelMe files.")] = None,
+    subject: Annotated[
+        str | None, typer.Option(help="Regular expression whose (brackets) find the subject in the case's name.")
+    ] = None,
+    source: Source = None,
     polarity: Annotated[str, typer.Option(help="auto, display (bone is bright) or inverted.")] = "auto",
+    skip_missing: Annotated[bool, typer.Option("--skip-missing", help="Leave out films without any target.")] = False,
 ) -> None:
-    """Films with one mask each, of one structure or one union of structures."""
-    from xprism.data.importers.folder import folder_cases
-    from xprism.data.manifest import write_manifest
+    """Films and targets of equal names: masks, pictures, label maps or outlines, in folders.
+
+    For example: xprism data import pairs films --mask lungs=masks -o lungs.csv
+    """
+    from xprism.data.importers.files import assignments
+    from xprism.data.importers.legend import read_legend
+    from xprism.data.importers.pairs import Pairing, PairRequest
+    from xprism.progress import Progress
     from xprism.readers.polarity import check_choice
 
-    check_choice(polarity)
-    cases = folder_cases(folder, label=label, polarity=polarity)
+    request = PairRequest(
+        films=tuple(films),
+        masks=assignments(mask, option="--mask LABEL=FOLDER"),
+        pictures=assignments(picture, option="--picture NAME=FOLDER"),
+        labels=labels,
+        legend=read_legend(legend) if legend else None,
+        tolerance=tolerance,
+        polygons=polygons,
+        subject=subject,
+        source=source,
+        polarity=check_choice(polarity),
+        skip_missing=skip_missing,
+    )
+    pairing = Pairing(request)
+    with Progress("films", len(pairing.films)) as progress:
+        cases = pairing.cases(out.with_name(f"{out.stem}_masks"), on_case=progress.step)
+    _finish(out, cases, remarks=pairing.remarks)
+
+
+@app.command()
+def volume(
+    volumes: Annotated[list[Path], typer.Argument(help="NIfTI volumes of one subject whose slices become films.")],
+    out: Out,
+    picture: Annotated[
+        list[str],
+        typer.Option(default_factory=list, metavar="NAME=VOLUME", show_default=False, help="Pictures to learn."),
+    ],
+    labels: Annotated[Path | None, typer.Option(help="Volume of whole numbers.")] = None,
+    legend: Annotated[
+        str | None, typer.Option(help="What --labels show: 'right_kidney=2; left_kidney=3', a .yaml or .csv file.")
+    ] = None,
+    window: Annotated[
+        str | None, typer.Option(help="LOW,HIGH: what becomes black and white; else each volume's own range.")
+    ] = None,
+    axis: Annotated[str, typer.Option(help="axial, coronal or sagittal.")] = "axial",
+    subject: Annotated[str | None, typer.Option(help="The subject's name; else the first volume's.")] = None,
+    source: Source = None,
+    append: Annotated[bool, typer.Option("--append", help="Add to a manifest that is there already.")] = False,
+) -> None:
+    """Slices of NIfTI volumes, with other contrasts and labels of the same slices.
+
+    For example: xprism data import volume ct.nii.gz --window=-160,240 -o ct.csv
+    """
+    from typing import cast
+
+    from xprism.data.importers.files import assignments
+    from xprism.data.importers.legend import read_legend
+    from xprism.data.importers.volume import Axis, Slices, VolumeRequest, earlier_cases, read_window
+    from xprism.progress import Progress
+
+    earlier = earlier_cases(out, append=append)
+    request = VolumeRequest(
+        volumes=tuple(volumes),
+        pictures={name: Path(path) for name, path in assignments(picture, option="--picture NAME=VOLUME").items()},
+        labels=labels,
+        legend=read_legend(legend) if legend else None,
+        window=read_window(window),
+        axis=cast(Axis, axis),
+        subject=subject,
+        source=source,
+    )
+    slices = Slices(request)
+    with Progress("slices", slices.count) as progress:
+        cases = slices.cases(out.with_name(f"{out.stem}_slices"), earlier=earlier, on_case=progress.step)
+    _finish(out, cases, remarks=slices.remarks)
+
+
+def _finish(out: Path, cases: Sequence[Case], *, remarks: Sequence[str] = ()) -> None:
+    from xprism.data.manifest import write_manifest
+
     write_manifest(out, cases)
+    for remark in remarks:
+        typer.echo(f"note: {remark}")
     typer.echo(f"{len(cases)} cases in {out}")
