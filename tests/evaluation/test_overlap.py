@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from xprism.errors import DataError
-from xprism.evaluation.overlap import dice, fnr, fpr_gt, jaccard
+from xprism.evaluation.overlap import Counts, dice, fnr, fpr_gt, jaccard
 
 masks = st.lists(st.booleans(), min_size=12, max_size=12).map(lambda bits: np.array(bits).reshape(3, 4))
 
@@ -38,3 +38,10 @@ def test_a_mask_where_nothing_should_be_scores_zero_and_has_no_rate() -> None:
 def test_masks_of_different_size_are_refused() -> None:
     with pytest.raises(DataError, match="differ in size"):
         jaccard(np.zeros((2, 2)), np.zeros((2, 3)))
+
+
+def test_counts_of_two_films_add_up_to_those_of_both_side_by_side() -> None:
+    rng = np.random.default_rng(0)
+    first, second, third, fourth = rng.random((4, 5, 6)) > 0.5
+    together = Counts.of(np.hstack([first, third]), np.hstack([second, fourth]))
+    assert Counts.of(first, second) + Counts.of(third, fourth) == together

@@ -67,3 +67,11 @@ def test_what_cannot_be_compared_is_refused() -> None:
         mssim(np.zeros((7, 9)), np.zeros((7, 9)))
     with pytest.raises(DataError, match="at least one pixel"):
         mssim(picture, picture, inside=np.zeros((9, 9), bool))
+
+
+def test_psnr_inside_follows_from_the_error_inside() -> None:
+    made, real = _pictures(4)
+    inside = np.zeros(real.shape, bool)
+    inside[3:12, 2:9] = True
+    expected = 20 * math.log10(255 / rmse(made, real, inside=inside))
+    assert psnr(made, real, inside=inside) == pytest.approx(expected)

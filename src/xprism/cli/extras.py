@@ -14,3 +14,9 @@ def need_train() -> None:
     ]
     if missing:
         raise MissingExtra(f"making models needs {', '.join(missing)}", remedy="pip install 'xprism[train]'")
+
+
+def need_evaluate() -> None:
+    """Raise ``MissingExtra`` where the package that draws figures is not installed."""
+    if find_spec("matplotlib") is None:
+        raise MissingExtra("figures need matplotlib", remedy="pip install 'xprism[evaluate]', or use --no-figures")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +14,9 @@ from xprism.evaluation.overlap import jaccard
 from xprism.targets import TargetSet
 
 Predict = Callable[[Case], dict[str, NDArray[np.bool_]]]
+
+OVERLAP = "heart_lung_overlap"
+"""Structure where heart and lungs lie over each other; scored, but no part of any average."""
 
 
 @dataclass(frozen=True)
@@ -33,19 +36,28 @@ def score_cases(cases: Iterable[Case], targets: TargetSet, predict: Predict) -> 
     ``predict`` takes a case and returns bool [H, W] by label at the film's size. Where the
     truth knows heart and lungs, their overlap is scored too, as structure ``heart_lung_overlap``.
     """
-    members = {name: [targets.channel_labels[k] for k in parts] for name, parts in targets.unions.items()}
+    unions = unions_of(targets)
     scores = []
     for case in cases:
-        truth, found = case.load_truth(), predict(case)
-        for union, labels in members.items():
-            found = {**found, union: np.logical_or.reduce([found[label] for label in labels])}
-            if all(label in truth for label in labels):
-                truth = {**truth, union: np.logical_or.reduce([truth[label] for label in labels])}
-        if {"heart", "lungs"} <= truth.keys() and {"heart", "lungs"} <= found.keys():
-            truth = {**truth, "heart_lung_overlap": truth["heart"] & truth["lungs"]}
-            found = {**found, "heart_lung_overlap": found["heart"] & found["lungs"]}
+        truth, found = with_derived(case.load_truth(), unions), with_derived(predict(case), unions)
         scores += [_score(case.case, label, found[label], truth[label]) for label in truth if label in found]
     return scores
+
+
+def unions_of(targets: TargetSet) -> dict[str, tuple[str, ...]]:
+    """The labels that each union of a target set covers."""
+    return {name: tuple(targets.channel_labels[k] for k in parts) for name, parts in targets.unions.items()}
+
+
+def with_derived(masks: Mapping[str, NDArray[Any]], unions: Mapping[str, Sequence[str]]) -> dict[str, NDArray[Any]]:
+    """Masks [H, W] by label, with the unions whose members are all there and the overlap of heart and lungs."""
+    found = dict(masks)
+    for union, labels in unions.items():
+        if all(label in found for label in labels):
+            found[union] = np.logical_or.reduce([found[label] for label in labels])
+    if {"heart", "lungs"} <= found.keys():
+        found[OVERLAP] = found["heart"] & found["lungs"]
+    return found
 
 
 def _score(case: str, structure: str, found: NDArray[Any], truth: NDArray[Any]) -> CaseScore:

@@ -21,9 +21,9 @@ def rmse(made: Picture, real: Picture, *, inside: NDArray[np.bool_] | None = Non
     return float(np.sqrt((squared if inside is None else squared[_some(inside, squared.shape)]).mean()))
 
 
-def psnr(made: Picture, real: Picture) -> float:
+def psnr(made: Picture, real: Picture, *, inside: NDArray[np.bool_] | None = None) -> float:
     """Peak signal-to-noise ratio in dB, 20 log10(255 / RMSE); infinite for equal pictures."""
-    error = rmse(made, real)
+    error = rmse(made, real, inside=inside)
     return float(20 * np.log10(255 / error)) if error else float("inf")
 
 

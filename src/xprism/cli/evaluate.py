@@ -1,0 +1,103 @@
+"""``xprism evaluate``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from xprism.evaluation.summary import SummaryRow
+    from xprism.protocols.evaluate import Evaluation
+
+
+def evaluate(
+    predictions: Annotated[
+        str,
+        typer.Argument(
+            metavar="MODEL_OR_PREDICTIONS",
+            help="A shipped model, a model folder, results of 'xprism predict', or a folder of masks named like cases.",
+        ),
+    ],
+    manifest: Annotated[Path, typer.Argument(help="Manifest of films and their truth, a CSV file.")],
+    out: Annotated[Path, typer.Option("-o", "--out", help="New folder for tables and figures.", show_default=False)],
+    made_by: Annotated[
+        str | None,
+        typer.Option(
+            "--model",
+            help="Model that made the predictions, where they are a folder: its card says what is joined or cut.",
+            show_default=False,
+        ),
+    ] = None,
+    figures: Annotated[bool, typer.Option(help="Draw box plots and panels (extra 'evaluate').")] = True,
+    runtime: Annotated[str, typer.Option(help="onnx, or openvino (extra 'fast'); for a model.")] = "onnx",
+    clean: Annotated[
+        bool | None,
+        typer.Option("--clean/--no-clean", help="Tidy masks, as in 'xprism predict'; for a model.", show_default=False),
+    ] = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Predict films that the model would refuse; for a model.")
+    ] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an earlier evaluation in OUT.")] = False,
+) -> None:
+    """Score a model, or anybody's predictions, against the truth of a manifest.
+
+    Writes a row a case and structure, a summary, box plots, and panels of the best and worst cases.
+    Exit code: 0 all cases were scored, 3 some were not or not wholly, 1 none was, 2 the command could
+    not start.
+    """
+    from xprism.cli.extras import need_evaluate
+
+    if figures:
+        need_evaluate()
+    from xprism.data.manifest import read_manifest
+    from xprism.progress import Progress
+    from xprism.protocols.evaluate import check_out, write_evaluation
+    from xprism.protocols.evaluate import evaluate as score
+    from xprism.protocols.predictions import open_source
+
+    cases = read_manifest(manifest)
+    check_out(out, overwrite=overwrite, inputs=(Path(predictions), manifest.parent))
+    source = open_source(predictions, cases, made_by=made_by, runtime=runtime, clean=clean, force=force)
+    with Progress("cases", len(cases)) as progress:
+        found = score(cases, source, on_case=progress.step)
+    write_evaluation(found, out, manifest=manifest, figures=figures, overwrite=overwrite)
+    conclude(found, out)
+    raise typer.Exit(found.exit_code)
+
+
+def conclude(found: Evaluation, out: Path) -> None:
+    """Print the main figures, what was not scored, and where everything lies."""
+    for table in (("dice", "jaccard", "hd95", "assd"), ("rmse", "psnr", "mssim")):
+        rows = [row for row in found.summary if row.measure in table]
+        names = dict.fromkeys((row.structure, row.region) for row in rows)
+        columns = dict.fromkeys((row.measure, row.unit) for row in rows)
+        if rows:
+            heads = [f"{measure} {unit}".strip() for measure, unit in columns]
+            typer.echo(f"{'':<24}{'images':>6}" + "".join(f"{head:>18}" for head in heads))
+        for name in names:
+            own = {(row.measure, row.unit): row for row in rows if (row.structure, row.region) == name}
+            cells = "".join(f"{_cell(own.get(column)):>18}" for column in columns)
+            typer.echo(f"{' '.join(name).strip():<24}{max(row.n for row in own.values()):>6}{cells}")
+    if found.never_predicted:
+        typer.echo(f"in the manifest, but not in the predictions: {', '.join(found.never_predicted)}")
+    words = {
+        "scored": found.scored - found.in_part,
+        "scored in part": found.in_part,
+        "not scored": found.not_scored,
+        "without truth": len(found.unknown),
+        "with truth brought to the film's size": len(found.resized),
+        "found by name, as the film is not the one predicted": found.by_name,
+    }
+    counts = ", ".join(f"{number} {word}" for word, number in words.items() if number) or "no cases"
+    typer.echo(f"{counts}; mean ± standard deviation over images; everything in {out}")
+    if found.problems:
+        typer.echo(f"what was not scored, and why: {out / 'errors.csv'}")
+
+
+def _cell(row: SummaryRow | None) -> str:
+    if row is None or not row.n:
+        return "-"
+    digits = 4 if row.measure in ("dice", "jaccard", "mssim") else 2
+    return f"{row.mean_over_images:.{digits}f} ± {row.std:.{digits}f}"

@@ -1,0 +1,116 @@
+"""One case's prediction beside its truth, on one pixel grid, and every measure of the two."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from xprism.data.manifest import Case
+from xprism.errors import DataError
+from xprism.evaluation.cases import with_derived
+from xprism.evaluation.scores import Score, grey_levels, mask_measures, picture_measures, true_levels
+from xprism.grid import resize
+from xprism.protocols.predictions import Prediction, Source
+from xprism.readers import read
+
+Shape = tuple[int, int]
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Truth and prediction of a case on the film's own grid, with what follows from their masks.
+
+    ``resized`` says that some truth had another size than the film.
+    """
+
+    case: Case
+    truth: dict[str, NDArray[Any]]
+    prediction: Prediction
+    resized: bool = False
+
+
+def pair(case: Case, source: Source, truth: Mapping[str, NDArray[Any]]) -> Pair:
+    """The prediction of a case beside its ``truth`` as the manifest has it.
+
+    Raises ``NoPrediction`` where there is none, and ``DataError`` where it does not have the film's
+    size or the truth not its shape. The film is read only where sizes differ.
+    """
+    prediction = source(case)
+    made = prediction.masks | {name: values for name, (_, values) in prediction.pictures.items()}
+    resized = len({plane.shape[:2] for plane in (*made.values(), *truth.values())}) > 1
+    if resized:
+        film = read(case.film, polarity=case.attributes.get("polarity", "auto")).shape
+        for name, plane in made.items():
+            _refuse_other_size(name, plane, film)
+        truth = truth_on(film, truth)
+    prediction = replace(prediction, masks=with_derived(prediction.masks, source.unions))
+    return Pair(case, with_derived(truth, source.unions), prediction, resized)
+
+
+def truth_on(film: Shape, truth: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+    """True masks and pictures [h, w] at the film's size: bilinear, a mask where it is a half or more.
+
+    Raises ``DataError`` where one does not have the film's shape.
+    """
+    return {name: _onto(film, plane, name) for name, plane in truth.items()}
+
+
+def score_pair(both: Pair) -> list[Score]:
+    """Every measure of every mask and picture that both the truth and the prediction of a case have."""
+    case, truth, prediction = both.case, both.truth, both.prediction
+    spacing, masks = spacing_of(case, prediction), prediction.masks
+    about: dict[str, Any] = {"case": case.case, "subject": case.subject, "matched_by": prediction.matched_by}
+    scores = []
+    for label in truth:
+        if label in masks and label not in case.pictures:
+            scores.append(Score(structure=label, **about, **mask_measures(masks[label], truth[label], spacing=spacing)))
+    for name, (target, values) in prediction.pictures.items():
+        real = true_levels(target, truth)
+        if real is not None:
+            made, lungs = grey_levels(values, target), truth.get("lungs")
+            for region, measures in picture_measures(made, real, lungs=lungs):
+                scores.append(Score(structure=name, region=region, **about, **measures))
+    return scores
+
+
+def spacing_of(case: Case, prediction: Prediction) -> tuple[float, float] | None:
+    """Distance of pixels (row, column) in mm: as the manifest states it, else the film; None where neither does."""
+    stated = case.attributes.get("spacing_mm")
+    if stated is not None:
+        try:
+            value = float(stated)
+        except ValueError:
+            value = math.nan
+        if not (value > 0 and math.isfinite(value)):
+            raise DataError(f"spacing_mm {stated!r} is no length", remedy="give mm a pixel, or leave the cell empty")
+        return value, value
+    if prediction.spacing is not None or not case.film.is_file():
+        return prediction.spacing
+    spacing = read(case.film, polarity=case.attributes.get("polarity", "auto")).spacing
+    return None if spacing is None else (spacing.row_mm, spacing.column_mm)
+
+
+def _refuse_other_size(name: str, plane: NDArray[Any], film: Shape) -> None:
+    if plane.shape[:2] != film:
+        raise DataError(
+            f"the predicted {name} has {plane.shape[0]} x {plane.shape[1]} pixels, the film {film[0]} x {film[1]}",
+            remedy="bring predictions onto the film's own pixel grid",
+        )
+
+
+def _onto(film: Shape, plane: NDArray[Any], name: str) -> NDArray[Any]:
+    rows, columns = plane.shape[:2]
+    if (rows, columns) == film:
+        return plane
+    if abs(rows * film[1] / (columns * film[0]) - 1) > 0.01:
+        raise DataError(
+            f"the true {name} has {rows} x {columns} pixels, the film {film[0]} x {film[1]}: not the same shape",
+            remedy="correct the manifest or the file",
+        )
+    larger = resize(plane, film)
+    return np.asarray(larger >= 0.5) if plane.dtype == bool else larger

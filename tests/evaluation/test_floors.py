@@ -1,0 +1,42 @@
+"""Floors are the film itself in place of a bone-suppressed picture."""
+
+import numpy as np
+import pytest
+
+from xprism.errors import DataError
+from xprism.evaluation.floors import copied_pictures
+from xprism.evaluation.similarity import rmse
+
+
+def _draw() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(0)
+    lungs = np.zeros((40, 50), bool)
+    lungs[8:30, 10:40] = True
+    film = rng.uniform(40, 200, lungs.shape)
+    return film, np.where(lungs, 0.5 * film + 20 + rng.normal(0, 3, lungs.shape), 0), lungs
+
+
+def test_the_line_is_the_one_of_least_squares() -> None:
+    film, real, lungs = _draw()
+    made = copied_pictures(film, real, lungs)["linear_fit"]
+    matrix = np.stack([film[lungs], np.ones(lungs.sum())], 1)
+    residual = np.linalg.lstsq(matrix, real[lungs], rcond=None)[1][0]
+    assert rmse(made, real, inside=lungs) == pytest.approx(np.sqrt(residual / lungs.sum()), rel=1e-9)
+    assert not made[~lungs].any()
+
+
+def test_copies_differ_by_one_pixel_of_outline() -> None:
+    film, real, lungs = _draw()
+    made = copied_pictures(film, real, lungs)
+    rows, columns = 22, 30
+    assert (made["copy"] > 0).sum() == rows * columns
+    assert (made["copy_larger"] > 0).sum() == rows * columns + 2 * (rows + columns)
+    assert (made["copy_smaller"] > 0).sum() == (rows - 2) * (columns - 2)
+    assert not made["black"].any()
+    np.testing.assert_array_equal(made["copy"][lungs], film[lungs])
+
+
+def test_a_film_without_lungs_has_no_floors() -> None:
+    film, real, lungs = _draw()
+    with pytest.raises(DataError, match="at least one pixel"):
+        copied_pictures(film, real, np.zeros_like(lungs))
