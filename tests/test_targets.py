@@ -77,7 +77,7 @@ def test_a_case_that_lacks_a_target_marks_its_channels_unknown() -> None:
     picture = np.full((4, 4), 0.25)
     truth = SIX_CHANNELS.encode({"heart": np.ones((4, 4), bool), "bone_suppressed": picture}, (4, 4))
     assert truth.known.tolist() == [True, False, False, True, True, True]
-    np.testing.assert_array_equal(truth.planes[4], picture.astype(np.float32))
+    np.testing.assert_array_equal(truth.planes[4], 2 * picture.astype(np.float32) - 1)
 
 
 def test_a_picture_may_be_cut_to_masks_of_its_case() -> None:
@@ -85,8 +85,17 @@ def test_a_picture_may_be_cut_to_masks_of_its_case() -> None:
     soft, left = np.full((2, 3), 0.5), np.array([[1, 0, 0], [0, 0, 0]], bool)
     targets = TargetSet(targets=(target,))
     truth = targets.encode({"soft": soft, "left": left, "right": left[::-1]}, (2, 3))
-    np.testing.assert_array_equal(truth.planes[0], [[0.5, -1, -1], [0.5, -1, -1]])
+    np.testing.assert_array_equal(truth.planes[0], [[0, -1, -1], [0, -1, -1]])
     assert not targets.encode({"soft": soft, "left": left}, (2, 3)).known.any()
+
+
+def test_sides_know_their_other_side() -> None:
+    assert FIVE_ORGANS.other_side == (1, 0, 2, 4, 3, 5)
+
+
+def test_a_set_may_be_written_as_a_list() -> None:
+    written = [{"kind": "masks", "name": "organs", "labels": ["heart"]}]
+    assert TargetSet.model_validate(written) == TargetSet(targets=(Masks(name="organs", labels=("heart",)),))
 
 
 def test_class_maps_become_one_plane_a_class() -> None:

@@ -21,13 +21,15 @@ class InputSpec(_Part):
 
     The film is shrunk or enlarged to fit ``size`` (height, width) without changing its aspect,
     centred, and the border filled with the low end. Percentiles of the film (not of the border)
-    map to [-1, 1]; values beyond them are clipped to [-``clip``, ``clip``].
+    map to [-1, 1]; values beyond them are clipped to [-``clip``, ``clip``]. ``inverted`` shows the network
+    films with lungs bright and bone dark.
     """
 
-    size: tuple[int, int]
-    low_percent: float = 1.0
-    high_percent: float = 99.0
-    clip: float = 1.5
+    size: tuple[int, int] = Field(description="height and width of the network's grid")
+    low_percent: float = Field(1.0, ge=0, lt=100, description="percentile of the film that becomes -1")
+    high_percent: float = Field(99.0, gt=0, le=100, description="percentile of the film that becomes 1")
+    clip: float = Field(1.5, ge=1, description="values are cut off beyond this")
+    inverted: bool = Field(False, description="lungs bright, as on the films of the pix2pix papers")
 
 
 class Score(_Part):
@@ -65,6 +67,7 @@ class Card(_Part):
     targets: TargetSet
     input: InputSpec
     parameters: int = Field(gt=0)
+    network: dict[str, Any] = Field(default_factory=dict, description="the recipe's settings of the network")
     licence: str
     licence_file: str
     training: TrainingRecord

@@ -116,7 +116,8 @@ def scale(plane: NDArray[Any], spec: InputSpec) -> NDArray[np.float32]:
     """Scale display values to the network's range by their percentiles."""
     low, high = robust_range(plane, spec.low_percent, spec.high_percent)
     scaled = (np.asarray(plane, np.float32) - low) * np.float32(2 / (high - low)) - 1
-    return np.asarray(np.clip(scaled, -spec.clip, spec.clip), np.float32)
+    scaled = np.clip(scaled, -spec.clip, spec.clip)
+    return np.asarray(-scaled if spec.inverted else scaled, np.float32)
 
 
 def prepare(

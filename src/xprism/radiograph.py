@@ -142,9 +142,11 @@ class Radiograph:
 def robust_range(values: NDArray[Any], low_percent: float, high_percent: float) -> tuple[float, float]:
     """Percentiles of the finite values, widened to the full range (or by one) where they coincide.
 
-    Large films are thinned to about 60,000 regularly spaced pixels, the same ones at every call.
+    Large films are thinned to about 60,000 regularly spaced pixels, the same ones at every call,
+    unless the whole range is asked for.
     """
-    step = max(1, int(np.sqrt(values.size / 60_000)))
+    whole = low_percent == 0 and high_percent == 100
+    step = 1 if whole else max(1, int(np.sqrt(values.size / 60_000)))
     sample = values[::step, ::step] if values.ndim == 2 else values
     sample = sample[np.isfinite(sample)]
     if not sample.size:

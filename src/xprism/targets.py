@@ -17,7 +17,7 @@ Array = NDArray[Any]
 
 class _Target(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
-    name: str
+    name: str = Field(description="of the target; pictures and class maps are found in manifests under it")
 
     @property
     def channel_labels(self) -> tuple[str, ...]:
@@ -33,10 +33,10 @@ class Masks(_Target):
     """
 
     kind: Literal["masks"] = "masks"
-    labels: tuple[str, ...] = Field(min_length=1)
-    unions: dict[str, tuple[str, ...]] = Field(default_factory=dict)
-    activation: Literal["sigmoid", "tanh"] = "sigmoid"
-    threshold: float = Field(0.5, gt=0, lt=1)
+    labels: tuple[str, ...] = Field(min_length=1, description="one channel each")
+    unions: dict[str, tuple[str, ...]] = Field(default_factory=dict, description="masks of several labels at once")
+    activation: Literal["sigmoid", "tanh"] = Field("sigmoid", description="how outputs become probabilities")
+    threshold: float = Field(0.5, gt=0, lt=1, description="probability from which a pixel belongs to the mask")
 
     @model_validator(mode="after")
     def _unions_cover_labels(self) -> Masks:
@@ -62,7 +62,7 @@ class Classes(_Target):
     """Exclusive classes, one channel a label, softmax over them; truth is one integer map by the target's name."""
 
     kind: Literal["classes"] = "classes"
-    labels: tuple[str, ...] = Field(min_length=2)
+    labels: tuple[str, ...] = Field(min_length=2, description="the classes by their number, from 0")
 
     @property
     def channel_labels(self) -> tuple[str, ...]:
@@ -86,14 +86,19 @@ class Classes(_Target):
 class Picture(_Target):
     """A translated image of one or three channels whose values lie in ``range``.
 
-    ``within`` names masks of the same case: outside of all of them the truth is the low end of the
-    range, as the papers cut the bone-suppressed film to the lungs.
+    Known pictures hold display values in [0, 1], which ``range`` stands for; ``full_range`` stretches
+    each from its smallest to its largest value, as the papers do with films and pictures alike.
+    ``inverted`` exchanges dark and bright (their films show lungs bright). ``within`` names masks of
+    the same case: outside of all of them the truth is the low end of the range, as the papers cut
+    the bone-suppressed film to the lungs.
     """
 
     kind: Literal["picture"] = "picture"
-    range: tuple[float, float] = (0.0, 1.0)
-    channels: Literal[1, 3] = 1
-    within: tuple[str, ...] = ()
+    range: tuple[float, float] = Field((0.0, 1.0), description="values that the network makes of display values 0 to 1")
+    channels: Literal[1, 3] = Field(1, description="3: the picture three times, as in the papers")
+    within: tuple[str, ...] = Field((), description="masks outside of which the picture is blank")
+    full_range: bool = Field(False, description="each picture stretched from its smallest to its largest value")
+    inverted: bool = Field(False, description="dark and bright exchanged")
 
     @property
     def channel_labels(self) -> tuple[str, ...]:
@@ -107,8 +112,13 @@ class Picture(_Target):
         if self.name not in known or not set(self.within) <= known.keys():
             return {}
         image = np.atleast_3d(known[self.name].astype(np.float32))
+        if self.full_range:
+            image = (image - image.min()) / max(float(image.max() - image.min()), 1e-12)
+        if self.inverted:
+            image = 1 - image
+        image = self.range[0] + (self.range[1] - self.range[0]) * image
         if self.within:
-            inside = np.logical_or.reduce([known[label] for label in self.within])
+            inside = np.logical_or.reduce([known[label] >= 0.5 for label in self.within])
             image = np.where(inside[..., None], image, np.float32(self.range[0]))
         image = np.broadcast_to(image, (*image.shape[:2], self.channels))
         return {label: image[..., k] for k, label in enumerate(self.channel_labels)}
@@ -118,8 +128,8 @@ class Lesions(_Target):
     """A mask channel read out as boxes with scores; truth is a mask by the label's name."""
 
     kind: Literal["lesions"] = "lesions"
-    label: str
-    threshold: float = Field(0.5, gt=0, lt=1)
+    label: str = Field(description="name of the mask")
+    threshold: float = Field(0.5, gt=0, lt=1, description="probability from which a pixel belongs to a lesion")
 
     @property
     def channel_labels(self) -> tuple[str, ...]:
@@ -148,10 +158,16 @@ class TargetSet(BaseModel):
 
     A network made for it returns raw outputs [B, K, H, W] with K = ``channels``. Truth has P >= K
     planes: one a channel, then one a union; what a case lacks is marked unknown and costs nothing.
+    In files a set may be written as the plain list of its targets.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     targets: tuple[Target, ...] = Field(min_length=1)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_list(cls, value: Any) -> Any:
+        return {"targets": value} if isinstance(value, list) else value
 
     @model_validator(mode="after")
     def _names_are_unique(self) -> TargetSet:
@@ -208,6 +224,12 @@ class TargetSet(BaseModel):
         """Names of the truth's planes: the channels, then the unions."""
         return (*self.channel_labels, *self.unions)
 
+    @property
+    def other_side(self) -> tuple[int, ...]:
+        """For every truth plane the plane of the same structure on the other side; itself where there is none."""
+        place = {label: k for k, label in enumerate(self.plane_labels)}
+        return tuple(place.get(_other_side(label), k) for label, k in place.items())
+
     def encode(self, known: Mapping[str, Array], shape: tuple[int, int]) -> Truth:
         """Truth planes of a case from the masks, class maps and pictures known of it, each [H, W]."""
         planes = np.zeros((len(self.plane_labels), *shape), np.float32)
@@ -230,6 +252,13 @@ class TargetSet(BaseModel):
     def planes_of(self, values: Array) -> dict[str, Array]:
         """Each channel [..., H, W] of values [..., K, H, W] by its label."""
         return {label: values[..., k, :, :] for k, label in enumerate(self.channel_labels)}
+
+
+def _other_side(label: str) -> str:
+    for side, other in (("right_", "left_"), ("left_", "right_")):
+        if label.startswith(side):
+            return other + label.removeprefix(side)
+    return label
 
 
 def _sigmoid(raw: Array) -> Array:

@@ -96,3 +96,11 @@ def test_tanh_masks_cost_the_same_as_logistic_masks_of_doubled_outputs() -> None
     tanh = TargetSet(targets=(Masks(name="m", labels=("a", "b"), activation="tanh"),))
     plain = TargetSet(targets=(Masks(name="m", labels=("a", "b")),))
     assert _loss(tanh, raw, planes, [True] * 2) == pytest.approx(_loss(plain, 2 * raw, planes, [True] * 2), rel=1e-6)
+
+
+def test_a_label_counts_as_often_as_its_weight_says() -> None:
+    raw, planes = _draw(3, 4)
+    costs = [_mask_cost(_logistic(raw[0, k]), planes[0, k]) for k in range(3)]
+    loss = SupervisedLoss(LUNGS, weights={"heart": 3.0, "r": 0.5})
+    got = float(loss(torch.tensor(raw), torch.tensor(planes).float(), torch.tensor([[True, True, True, False]])))
+    assert got == pytest.approx((0.5 * costs[0] + costs[1] + 3 * costs[2]) / 4.5, rel=1e-5)

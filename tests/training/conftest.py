@@ -9,14 +9,14 @@ import pytest
 from PIL import Image
 
 from xprism.data.manifest import Case, write_manifest
-from xprism.training.recipe import Recipe, load_recipe
+from xprism.training.recipe import Recipe
+from xprism.training.recipe_file import load_recipe
 
 RECIPE = """
 name: tiny
 data: {manifests: [tiny.csv], folds: 3, hold_out: 0}
 targets:
-  targets:
-    - {kind: masks, name: organs, labels: [right_lung, left_lung], unions: {lungs: [right_lung, left_lung]}}
+  - {kind: masks, name: organs, labels: [right_lung, left_lung], unions: {lungs: [right_lung, left_lung]}}
 input: {size: [32, 32]}
 network: {kind: compact_unet, widths: [8, 8, 8], blocks: [0, 0, 0]}
 schedule: {steps: 6, batch: 4, warmup: 2, checkpoint_every: 2, threads: 1, precision: 32-true}

@@ -8,6 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from lightning_fabric import Fabric
 
 from xprism.card import Card, InputSpec
 from xprism.data.manifest import read_manifest
@@ -16,9 +19,15 @@ from xprism.inference.predictor import Predictor
 from xprism.protocols.crossval import crossval, draft_card, read_scores, summarise
 from xprism.readers import read
 from xprism.training import export, loop
+from xprism.training.cases import held_out_cases, training_cases
 from xprism.training.checkpoint import load_checkpoint
-from xprism.training.loop import load_run, train
-from xprism.training.recipe import Recipe, load_recipe
+from xprism.training.loop import train
+from xprism.training.recipe import Recipe
+from xprism.training.recipe_file import load_recipe
+from xprism.training.runs import load_run
+from xprism.training.samples import Samples
+from xprism.training.start import starting_network
+from xprism.training.steps import STEPS
 
 ADVERSARIAL = (
     "network={kind: pix2pix, depth: 5, width: 4, in_channels: 1}",
@@ -186,3 +195,45 @@ def test_a_summary_keeps_sources_apart(tiny_recipe: Recipe) -> None:
         ("test, discs", 0.5, 0.5, 1),
         ("test, other", 0.9, 0.9, 1),
     ]
+
+
+@given(first=st.integers(0, 20), steps=st.integers(0, 6), share=st.integers(1, 4), devices=st.integers(1, 4))
+def test_devices_share_every_batch_and_nothing_twice(first: int, steps: int, share: int, devices: int) -> None:
+    batch, wanted = share * devices, range(first, first + steps)
+    parts = [loop.sample_numbers(wanted, batch=batch, device=k, devices=devices) for k in range(devices)]
+    for number, step in enumerate(wanted):
+        taken = sorted(n for part in parts for n in part[number * share : (number + 1) * share])
+        assert taken == list(range(step * batch, (step + 1) * batch))
+
+
+@pytest.mark.parametrize(("change", "loss"), [((), "loss"), (ADVERSARIAL, "discriminator")], ids=["one", "two losses"])
+def test_two_devices_train_one_network(tiny_data: Path, tmp_path: Path, change: tuple[str, ...], loss: str) -> None:
+    changes = (*change, "schedule.devices=2", "schedule.batch=4", "schedule.steps=2", "schedule.checkpoint_every=1")
+    recipe = load_recipe(tiny_data / "tiny.yaml", changes=changes)
+    run = train(recipe, tmp_path / "run")
+    lines = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]
+    assert [line["step"] for line in lines] == [1, 2]
+    halves = [_first_losses(recipe, device)[loss] for device in (0, 1)]
+    assert halves[0] != halves[1]
+    assert lines[0][loss] == pytest.approx(np.mean(halves), rel=1e-4)
+    start, _ = starting_network(recipe)
+    assert not any(torch.equal(a, b) for a, b in zip(start.parameters(), run.network.parameters(), strict=True))
+
+
+def _first_losses(recipe: Recipe, device: int) -> dict[str, float]:
+    """Losses of the first step on one device's half of the films, without the other."""
+    torch.manual_seed(recipe.schedule.seed)
+    network = starting_network(recipe)[0].to(memory_format=torch.channels_last).train()
+    step = STEPS[recipe.objective.kind](recipe, network, Fabric(accelerator="cpu", devices=1))
+    samples = Samples(training_cases(recipe), recipe)
+    taken = loop.sample_numbers(range(1), batch=4, device=device, devices=2)
+    films, planes, known = (torch.stack(parts) for parts in zip(*(samples[n] for n in taken), strict=True))
+    torch.manual_seed(recipe.schedule.seed + 7919 * device)
+    films = films.contiguous(memory_format=torch.channels_last)  # dropout goes by the order in memory
+    return step(films, planes, known, rate=recipe.schedule.learning_rate)
+
+
+def test_a_run_lists_the_cases_that_it_did_not_learn_from(tiny_recipe: Recipe, tmp_path: Path) -> None:
+    train(_schedule(tiny_recipe, steps=1), tmp_path / "run")
+    listed = read_manifest(tmp_path / "run" / "held-out.csv")
+    assert [case.case for case in listed] == [case.case for case in held_out_cases(tiny_recipe)]

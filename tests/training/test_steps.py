@@ -7,8 +7,8 @@ import torch
 from lightning_fabric import Fabric
 from torch.nn import functional as F
 
-from xprism.training.loop import build_network
-from xprism.training.recipe import load_recipe
+from xprism.training.recipe_file import load_recipe
+from xprism.training.runs import build_network
 from xprism.training.steps import AdversarialStep
 
 

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from xprism.cli import bench, crossval, data, doctor, models, predict, train, version
+from xprism.cli import bench, crossval, curve, data, doctor, evaluate, models, predict, reproduce, train, version
 from xprism.errors import XprismError
 
 app = typer.Typer(
@@ -36,6 +36,7 @@ def root(
 
 
 app.command()(predict.predict)
+app.command()(evaluate.evaluate)
 app.add_typer(models.app, name="models")
 app.command()(bench.bench)
 app.command()(doctor.doctor)
@@ -43,6 +44,8 @@ app.command()(version.version)
 
 app.command()(train.train)
 app.command()(crossval.crossval)
+app.command()(curve.curve)
+app.command()(reproduce.reproduce)
 app.add_typer(data.app, name="data")
 
 

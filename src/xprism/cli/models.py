@@ -55,8 +55,8 @@ def show(model: Annotated[str, typer.Argument(help="Name of a shipped model, or 
 def export(
     run: Annotated[Path, typer.Argument(help="Folder of a training.")],
     out: Annotated[Path, typer.Option("--out", "-o", help="Model folder to write.")],
-    card: Annotated[Path, typer.Option(help="What the makers state, a YAML file.")],
-    licence: Annotated[Path, typer.Option(help="Licence text that goes with the model.")],
+    card: Annotated[Path | None, typer.Option(help="What the makers state, a YAML file.")] = None,
+    licence: Annotated[Path | None, typer.Option(help="Licence text that goes with the model.")] = None,
     scores: Annotated[Path | None, typer.Option(help="scores.csv of a cross-validation, for the card.")] = None,
 ) -> None:
     """Write a trained model as a folder for use: ONNX, fp16 weights, card and licence."""
@@ -65,8 +65,9 @@ def export(
     need_train()
     from xprism.protocols.crossval import read_scores
     from xprism.protocols.release import load_statement, release
-    from xprism.training.loop import load_run
+    from xprism.training.runs import load_run
 
     measured = read_scores(scores) if scores else []
-    made = release(load_run(run), out, statement=load_statement(card), licence=licence, scores=measured)
+    statement = load_statement(card) if card else None
+    made = release(load_run(run), out, statement=statement, licence=licence, scores=measured)
     typer.echo(f"{made.name} {made.version}, {made.parameters:,} parameters, in {out}")

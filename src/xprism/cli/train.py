@@ -1,4 +1,4 @@
-"""``xprism train`` and ``xprism crossval``."""
+"""``xprism train``."""
 
 from __future__ import annotations
 
@@ -8,11 +8,16 @@ from typing import Annotated
 import typer
 
 Changes = Annotated[list[str] | None, typer.Option("--set", metavar="KEY.PATH=VALUE", help="Change one setting.")]
+Profile = Annotated[str | None, typer.Option("--profile", help="One of the recipe's profiles, such as smoke or cpu.")]
 
 
 def train(
     recipe: Annotated[Path, typer.Argument(help="Recipe, a YAML file.")],
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder of the run.")],
+    profile: Profile = None,
+    init: Annotated[
+        str | None, typer.Option("--init", help="Start from a shipped model, a model folder or another run.")
+    ] = None,
     change: Changes = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the last checkpoint.")] = False,
 ) -> None:
@@ -20,8 +25,11 @@ def train(
     from xprism.cli.extras import need_train
 
     need_train()
+    from xprism.training.cases import with_films
     from xprism.training.loop import train as train_run
-    from xprism.training.recipe import load_recipe
+    from xprism.training.recipe_file import load_recipe
 
-    run = train_run(load_recipe(recipe, changes=tuple(change or ())), out, resume=resume)
+    changes = (*(change or ()), *([f"start_from={init}"] if init else []))
+    loaded = with_films(load_recipe(recipe, profile=profile, changes=changes), out)
+    run = train_run(loaded, out, resume=resume)
     typer.echo(f"trained for {run.minutes:.1f} minutes; the run lies in {run.folder}")

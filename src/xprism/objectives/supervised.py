@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -15,11 +17,22 @@ class SupervisedLoss:
     Called with raw outputs [B, K, H, W], truth planes [B, P, H, W] and known flags [B, P] as
     ``TargetSet.encode`` makes them; returns a scalar. A union plane supervises the probability that
     any of its channels is on, 1 - prod(1 - p), and counts only where a member is not known itself.
+    ``weights`` says how often a mask of some label counts within its target; others count once.
     """
 
-    def __init__(self, targets: TargetSet, *, cross_entropy: float = 2.0, dice: float = 1.0, l1: float = 1.0) -> None:
+    def __init__(
+        self,
+        targets: TargetSet,
+        *,
+        cross_entropy: float = 2.0,
+        dice: float = 1.0,
+        l1: float = 1.0,
+        weights: Mapping[str, float] | None = None,
+    ) -> None:
         self.targets = targets
         self.cross_entropy, self.dice, self.l1 = cross_entropy, dice, l1
+        weights = weights or {}
+        self._weights = torch.tensor([weights.get(label, 1.0) for label in targets.channel_labels])
 
     def __call__(self, raw: Tensor, planes: Tensor, known: Tensor) -> Tensor:
         raw = raw.float()
@@ -34,15 +47,16 @@ class SupervisedLoss:
                 terms.append(self._classes(*share))
             else:
                 tanh = isinstance(target, Masks) and target.activation == "tanh"
-                terms.append(self._masks(2 * share[0] if tanh else share[0], *share[1:]))
+                counts = share[2] * self._weights[part].to(raw.device)
+                terms.append(self._masks(2 * share[0] if tanh else share[0], share[1], counts))
         for k, members in enumerate(self.targets.unions.values()):
             partly = known[:, channels + k] & ~known[:, list(members)].all(1)
             terms.append(self._union(raw[:, list(members)], planes[:, channels + k], partly))
         return torch.stack(terms).sum()
 
-    def _masks(self, raw: Tensor, truth: Tensor, known: Tensor) -> Tensor:
+    def _masks(self, raw: Tensor, truth: Tensor, counts: Tensor) -> Tensor:
         entropy = F.binary_cross_entropy_with_logits(raw, truth, reduction="none").mean((2, 3))
-        return _over_known(self.cross_entropy * entropy + self.dice * _dice_loss(torch.sigmoid(raw), truth), known)
+        return _over_known(self.cross_entropy * entropy + self.dice * _dice_loss(torch.sigmoid(raw), truth), counts)
 
     def _union(self, raw: Tensor, truth: Tensor, known: Tensor) -> Tensor:
         log_none = F.logsigmoid(-raw).sum(1)
@@ -67,6 +81,6 @@ def _dice_loss(probability: Tensor, truth: Tensor) -> Tensor:
     return 1 - both / (probability.sum((-2, -1)) + truth.sum((-2, -1)) + 1)
 
 
-def _over_known(values: Tensor, known: Tensor) -> Tensor:
-    """Mean of ``values`` where ``known``; zero, with a gradient of zero, where nothing is."""
-    return (values * known).sum() / known.sum().clamp(min=1)
+def _over_known(values: Tensor, counts: Tensor) -> Tensor:
+    """Mean of ``values``, each as often as it counts; zero, with a gradient of zero, where nothing is known."""
+    return (values * counts).sum() / counts.sum().clamp(min=1)

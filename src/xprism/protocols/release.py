@@ -10,12 +10,12 @@ import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from xprism.card import Card
-from xprism.data.manifest import read_manifest
 from xprism.errors import RecipeError
 from xprism.evaluation.cases import CaseScore
 from xprism.protocols.crossval import check_films, draft_card, summarise
+from xprism.training.cases import all_cases, folds_of
 from xprism.training.export import export_model
-from xprism.training.loop import Run
+from xprism.training.runs import Run
 
 
 class Statement(BaseModel):
@@ -43,17 +43,24 @@ def load_statement(path: Path) -> Statement:
 
 
 def release(
-    run: Run, folder: Path | str, *, statement: Statement, licence: Path, scores: Sequence[CaseScore] = ()
+    run: Run,
+    folder: Path | str,
+    *,
+    statement: Statement | None = None,
+    licence: Path | None = None,
+    scores: Sequence[CaseScore] = (),
 ) -> Card:
     """Write a run as a model folder whose card carries the statement and the cross-validation ``scores``."""
-    cases = [case for manifest in run.recipe.data.manifests for case in read_manifest(manifest)]
+    cases = all_cases(run.recipe)
     machine = json.loads((run.folder / "environment.json").read_text(encoding="utf-8"))
     draft = draft_card(run)
-    stated = statement.model_dump(exclude={"data"})
+    stated = statement.model_dump(exclude={"data"}) if statement else {}
     hardware = (
         f"{machine['processor'] if machine['device'] == 'cpu' else machine['device']}, {machine['threads']} threads"
     )
-    record = draft.training.model_copy(update={"data": statement.data, "hardware": hardware})
-    summary = summarise(scores, cases, protocol=f"{run.recipe.data.folds}-fold cross-validation at the film's own size")
+    told = {"hardware": hardware} | ({"data": statement.data} if statement else {})
+    record = draft.training.model_copy(update=told)
+    folds = len(set(folds_of(run.recipe).values()))
+    summary = summarise(scores, cases, protocol=f"{folds}-fold cross-validation at the film's own size")
     card = Card.model_validate(draft.model_dump() | stated | {"training": record, "scores": summary})
     return export_model(run, folder, licence=licence, card=card, check=check_films(run.recipe))

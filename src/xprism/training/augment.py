@@ -7,49 +7,81 @@ same way whenever its generator is seeded the same way, and resuming needs no st
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Annotated, Literal
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
 from torch.nn import functional as F
 
 Rng = np.random.Generator
 
 
+Share = Annotated[float, Field(ge=0, le=1)]
+Amount = Annotated[float, Field(ge=0)]
+
+
 class AugmentSettings(BaseModel):
-    """How strongly to augment; lengths are fractions of the grid's side."""
+    """How strongly to augment at random; lengths are fractions of the grid's side.
+
+    A flipped film shows its right side where the left one was: masks called ``right_`` and ``left_`` change
+    places, so that each stays on its side of the picture. ``flip_keeps_labels`` leaves them with the organ.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
-    rotate_degrees: float = 12.0
-    shear_degrees: float = 5.0
-    scale: float = 0.25
-    aspect: float = 0.1
-    shift: float = 0.08
-    elastic: float = 0.012
-    crop_probability: float = 0.12
-    crop_scale: float = 1.9
-    gamma: float = 0.5
-    window: float = 6.0
-    local_contrast: float = 0.6
-    bias: float = 0.25
-    blur: float = 0.004
-    noise: float = 0.045
-    border_probability: float = 0.3
-    border: float = 0.1
-    marks_probability: float = 0.35
-    invert_probability: float = 0.08
+    kind: Literal["random"] = "random"
+    flip_probability: Share = Field(0.0, description="left and right exchanged")
+    flip_keeps_labels: bool = Field(False, description="left organs stay left organs where films are flipped")
+    rotate_degrees: Amount = Field(12.0, description="two standard deviations of the rotation")
+    shear_degrees: Amount = Field(5.0, description="two standard deviations of the shear")
+    scale: Amount = Field(0.25, description="largest logarithm of the enlargement")
+    aspect: Amount = Field(0.1, description="two standard deviations of the logarithm of the stretch")
+    shift: Amount = Field(0.08, description="standard deviation of the shift, where 2 is the side")
+    elastic: Amount = Field(0.012, description="strength of elastic shifts")
+    crop_probability: Share = Field(0.12, description="a close crop")
+    crop_scale: Annotated[float, Field(ge=1.2)] = Field(1.9, description="largest enlargement of a close crop")
+    gamma: Amount = Field(0.5, description="largest logarithm of the exponent")
+    window: Amount = Field(6.0, description="largest percentile cut off at either end")
+    local_contrast: Amount = Field(0.6, description="largest gain of local contrast")
+    bias: Amount = Field(0.25, description="standard deviation of a slowly varying brightness")
+    blur: Amount = Field(0.004, description="largest standard deviation of a blur")
+    noise: Amount = Field(0.045, description="largest standard deviation of noise; films lie in [0, 1]")
+    border_probability: Share = Field(0.3, description="collimation borders")
+    border: Share = Field(0.1, description="largest width of a border")
+    marks_probability: Share = Field(0.35, description="burnt-in letters")
+    invert_probability: Share = Field(0.08, description="dark and bright exchanged")
+
+
+class PaperAugment(BaseModel):
+    """The augmentation of Eslami et al. 2020, as published and, beyond it, as their code has it.
+
+    ``copies`` adds four copies of every film: turned by 10 degrees clockwise and by 5 counter-clockwise, shifted
+    by (30, 10) and (-20, -10) pixels right and down at 512, filled with zeros. The first published
+    code also flips (the channels of left and right stay as they are) and crops 512 of 540 pixels;
+    the second only flips.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    kind: Literal["paper"]
+    copies: bool = Field(True, description="the paper's four copies of every film")
+    flip_probability: Share = Field(0.0, description="0.5 in the authors' code")
+    crop_from: int | None = Field(None, gt=512, description="540 in the authors' first code, of which 512 are cropped")
 
 
 @dataclass(frozen=True)
 class Geometry:
-    """One spatial draw: an affine map [2, 3] of output to input positions in [-1, 1], plus coarse shifts [2, n, n]."""
+    """One spatial draw: an affine map [2, 3] of output to input positions in [-1, 1], plus coarse shifts [2, n, n].
+
+    ``flipped`` says that the map turns left to right.
+    """
 
     affine: NDArray[np.float32]
     shifts: NDArray[np.float32]
     replicate: bool
+    flipped: bool = False
 
 
 def draw_geometry(rng: Rng, settings: AugmentSettings) -> Geometry:
@@ -64,14 +96,53 @@ def draw_geometry(rng: Rng, settings: AugmentSettings) -> Geometry:
     turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
     linear = turn @ np.array([[1, np.tan(shear)], [0, 1]]) @ np.diag([1 / stretch, stretch]) / zoom
     coarse = rng.normal(0, settings.elastic * 2, (2, 5, 5)) * rng.random()
-    return Geometry(
-        np.concatenate([linear, shift[:, None]], 1).astype(np.float32), coarse.astype(np.float32), rng.random() < 0.3
-    )
+    replicate = bool(rng.random() < 0.3)
+    flipped = bool(rng.random() < settings.flip_probability)
+    if flipped:
+        linear = linear @ np.diag([-1, 1])
+    affine = np.concatenate([linear, shift[:, None]], 1)
+    return Geometry(affine.astype(np.float32), coarse.astype(np.float32), replicate, flipped)
+
+
+def paper_copies(size: tuple[int, int]) -> tuple[Geometry | None, ...]:
+    """The film as it is (None) and the four copies of ``PaperAugment`` on a grid of ``size``."""
+    return (None, _turned(10), _turned(-5), _shifted(30, 10, size), _shifted(-20, -10, size))
+
+
+def draw_paper_geometry(rng: Rng, settings: PaperAugment) -> Geometry | None:
+    """What the authors' code does to every film or copy at random; None where nothing is asked for."""
+    flipped = bool(rng.random() < settings.flip_probability)
+    offset = rng.integers(0, (settings.crop_from or 512) - 512 + 1, 2)
+    if not flipped and settings.crop_from is None:
+        return None
+    zoom = 512 / (settings.crop_from or 512)
+    shift = (2 * offset / 512 + 1) * zoom - 1
+    linear = np.diag([-zoom if flipped else zoom, zoom])
+    return _affine(linear, shift, flipped=flipped)
+
+
+def _turned(degrees: float) -> Geometry:
+    """Clockwise about the centre of a square grid."""
+    angle = np.deg2rad(degrees)
+    return _affine(np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]]), np.zeros(2))
+
+
+def _shifted(right: float, down: float, size: tuple[int, int]) -> Geometry:
+    """By pixels of a grid of 512, in proportion at other sizes, rounded to whole pixels."""
+    pixels = np.round([right * size[1] / 512, down * size[0] / 512])
+    return _affine(np.eye(2), -2 * pixels / (size[1], size[0]))
+
+
+def _affine(linear: NDArray[np.float64], shift: NDArray[np.float64], *, flipped: bool = False) -> Geometry:
+    affine = np.concatenate([linear, np.reshape(shift, (2, 1))], 1).astype(np.float32)
+    return Geometry(affine, np.zeros((2, 2, 2), np.float32), replicate=False, flipped=flipped)
 
 
 def sampling_grid(geometry: Geometry, size: tuple[int, int]) -> Tensor:
     """Input position (x, y) in [-1, 1] of every output pixel, [1, height, width, 2]."""
     grid = F.affine_grid(torch.from_numpy(geometry.affine)[None], [1, 1, *size], align_corners=False)
+    if not geometry.shifts.any():
+        return grid
     shifts = F.interpolate(torch.from_numpy(geometry.shifts)[None], size=size, mode="bicubic", align_corners=True)
     return grid + shifts.permute(0, 2, 3, 1)
 

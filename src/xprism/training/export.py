@@ -15,9 +15,10 @@ from torch import Tensor, nn
 
 from xprism.card import Card, sha256_of
 from xprism.errors import ModelError
-from xprism.training.loop import Run
+from xprism.training.runs import Run
 
 TOLERANCE = 1e-4
+NO_LICENCE = "The makers of this model have stated no licence; ask them before you use it or pass it on.\n"
 
 
 def export_onnx(network: nn.Module, path: Path, *, size: tuple[int, int]) -> None:
@@ -62,14 +63,15 @@ def export_model(
     run: Run,
     folder: Path | str,
     *,
-    licence: Path,
+    licence: Path | None,
     card: Card,
     check: Tensor,
 ) -> Card:
     """Write the run's EMA network as a model folder and return its finished card.
 
     ``card`` is completed by the parameter count and file hashes; ``check`` are prepared films
-    [B, 1, h, w] on which ONNX and torch must agree to 1e-4. The folder appears whole or not at all.
+    [B, 1, h, w] on which ONNX and torch must agree to 1e-4. Without a ``licence`` the folder says that none is
+    stated. The folder appears whole or not at all.
     Raises ``ModelError`` where they do not agree.
     """
     folder = Path(folder)
@@ -89,7 +91,10 @@ def export_model(
     difference = onnx_difference(network, partial / "model.onnx", check)
     if difference > TOLERANCE:
         raise ModelError(f"ONNX and torch differ by {difference:.1e}", where=str(folder), remedy="report this network")
-    shutil.copy(licence, partial / "LICENSE")
+    if licence is None:
+        (partial / "LICENSE").write_text(NO_LICENCE, encoding="utf-8")
+    else:
+        shutil.copy(licence, partial / "LICENSE")
     files = {name: sha256_of(partial / name) for name in ("model.onnx", "model.safetensors", "LICENSE")}
     parameters = sum(p.numel() for p in network.parameters())
     card = card.model_copy(update={"parameters": parameters, "files": files, "licence_file": "LICENSE"})

@@ -4,48 +4,42 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import platform
 import time
-from collections.abc import Sequence
+import warnings
 from copy import deepcopy
-from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
 import yaml
 from lightning_fabric import Fabric
+from lightning_fabric.strategies.ddp import DDPStrategy
 from torch import nn
 from torch.utils.data import DataLoader
 
 from xprism.allocator import keep_freed_memory
-from xprism.data.manifest import Case, read_manifest
-from xprism.data.split import k_fold
-from xprism.errors import DataError, RecipeError
-from xprism.networks import NETWORKS
-from xprism.progress import Progress
+from xprism.data.manifest import write_manifest
+from xprism.errors import RecipeError
+from xprism.training.cases import held_out_cases, training_cases
 from xprism.training.checkpoint import load_checkpoint, save_checkpoint
+from xprism.training.log import TrainingLog
 from xprism.training.recipe import Recipe, Schedule
+from xprism.training.runs import Run, load_run
 from xprism.training.samples import Samples
+from xprism.training.start import starting_network
 from xprism.training.steps import STEPS
-
-
-@dataclass(frozen=True)
-class Run:
-    """A finished or unfinished training: its folder, recipe and EMA network."""
-
-    folder: Path
-    recipe: Recipe
-    network: nn.Module
-    minutes: float
 
 
 def train(recipe: Recipe, folder: Path | str, *, resume: bool = False) -> Run:
     """Train by ``recipe`` into ``folder``; with ``resume`` go on from its last checkpoint.
 
-    Writes ``recipe.yaml``, ``environment.json``, ``metrics.jsonl`` and ``checkpoint.pt``. Every
-    sample is drawn from the seed and its number, dropout from the seed and the step, so a resumed
-    training equals an unbroken one.
+    Writes ``recipe.yaml``, ``environment.json``, ``held-out.csv`` (a manifest, where a fold is held
+    out), ``metrics.jsonl`` and ``checkpoint.pt``, in the end ``curves.png``, and ``tensorboard/``
+    where that is installed. Several devices share every step's films. Every sample is drawn from the seed
+    and its number, dropout from the seed and the step, so a resumed training equals an unbroken one.
     Raises ``RecipeError`` where ``folder`` holds a run and ``resume`` was not asked for, or a run of
     another recipe.
     """
@@ -60,121 +54,87 @@ def train(recipe: Recipe, folder: Path | str, *, resume: bool = False) -> Run:
             remedy="resume it by its own recipe.yaml, or choose another folder",
         )
     folder.mkdir(parents=True, exist_ok=True)
-    schedule = recipe.schedule
-    keep_freed_memory()
-    if schedule.threads:
-        torch.set_num_threads(schedule.threads)
     _describe(recipe, folder)
+    schedule = recipe.schedule
+    # Buffers stay each device's own: batch norms pass several batches before one step backward.
+    several = DDPStrategy(start_method="spawn", broadcast_buffers=False) if schedule.devices > 1 else "auto"
+    fabric = Fabric(accelerator="auto", devices=schedule.devices, strategy=several, precision=schedule.precision)
+    fabric.launch(partial(_train, recipe=recipe, folder=folder))
+    return load_run(folder)
 
-    fabric = Fabric(accelerator="auto", devices=1, precision=schedule.precision)
+
+def _train(fabric: Fabric, recipe: Recipe, folder: Path) -> None:
+    """The training itself, on one device of however many there are."""
+    schedule, devices = recipe.schedule, fabric.world_size
+    warnings.filterwarnings("ignore", message=".*broadcast_buffers", module="lightning_fabric")  # not yet renamed there
+    keep_freed_memory()
+    if schedule.threads or devices > 1:
+        torch.set_num_threads(schedule.threads or max(1, (os.cpu_count() or 1) // devices))
+
     torch.manual_seed(schedule.seed)
-    network = _starting_network(recipe).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    network, fresh = starting_network(recipe)
+    network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     ema = deepcopy(network).to(fabric.device)
     take_step = STEPS[recipe.objective.kind](recipe, network, fabric)
+    last = folder / "checkpoint.pt"
     state: dict[str, Any] = {"step": 0, "seconds": 0.0, "stopped": None}
     if last.exists():
         state = load_checkpoint(last)
         network.load_state_dict(state["network"])
         ema.load_state_dict(state["ema"])
         take_step.load_state_dict(state["objective"])
-    log_path = folder / "metrics.jsonl"
-    _forget_after(log_path, state["step"])
 
     samples = Samples(training_cases(recipe), recipe)
-    ahead = 0 if state["stopped"] else len(samples) - state["step"] * schedule.batch
-    upcoming = range(len(samples) - ahead, len(samples))
-    loader = fabric.setup_dataloaders(DataLoader(samples, schedule.batch, sampler=upcoming))
+    steps = range(state["step"], state["step"] if state["stopped"] else schedule.steps)
+    numbers = sample_numbers(steps, batch=schedule.batch, device=fabric.global_rank, devices=devices)
+    batches = DataLoader(samples, schedule.batch // devices, sampler=numbers)
+    loader = fabric.setup_dataloaders(batches, use_distributed_sampler=False)
     started = time.monotonic() - state["seconds"]
     network.train()
-    with Progress("training", schedule.steps, done=state["step"]) as shown, log_path.open("a") as log:
-        for step, (films, planes, known) in enumerate(loader, start=state["step"]):
-            torch.manual_seed(schedule.seed + 1_000_003 * step)  # dropout: a function of the step alone
+    with TrainingLog(folder, steps=schedule.steps, done=state["step"], silent=not fabric.is_global_zero) as log:
+        if fresh and not state["step"]:
+            log.say(f"fresh weights, since the network to start from has none of their shape: {', '.join(fresh)}")
+        for step, (films, planes, known) in zip(steps, loader, strict=True):
+            # Dropout is a function of step and device alone.
+            torch.manual_seed(schedule.seed + 1_000_003 * step + 7919 * fabric.global_rank)
             rate = schedule.learning_rate * _share_of_rate(step, schedule)
             losses = take_step(films.contiguous(memory_format=torch.channels_last), planes, known, rate=rate)
+            losses = _mean_over_devices(fabric, losses)
             _average(ema, network, min(schedule.ema, (1 + step) / (10 + step)))
 
             seconds = time.monotonic() - started
             stopped = take_step.reason_to_stop(losses)
-            shown.step(", ".join(f"{name} {value:.4f}" for name, value in losses.items()))
-            log.write(json.dumps({"step": step + 1, **losses, "rate": rate, "seconds": round(seconds, 1)}) + "\n")
+            line = {"step": step + 1, "epoch": round((step + 1) * schedule.batch / len(samples.epoch), 4)}
+            line |= {**losses, "rate": rate, "seconds": round(seconds, 1), **take_step.noted.fields}
+            log.add(line, losses, take_step.noted.messages)
             if stopped or (step + 1) % schedule.checkpoint_every == 0 or step + 1 == schedule.steps:
                 log.flush()
                 state = {"step": step + 1, "seconds": seconds, "stopped": stopped, "ema": ema.state_dict()}
                 state |= {"network": network.state_dict(), "objective": take_step.state_dict()}
-                save_checkpoint(last, state)
+                if fabric.is_global_zero:
+                    save_checkpoint(last, state)
             if stopped:
-                shown.say(f"stopped after {step + 1} steps: {stopped}")
+                log.say(f"stopped after {step + 1} steps: {stopped}")
                 break
-    return Run(folder, recipe, ema.eval(), state["seconds"] / 60)
+        log.draw()
 
 
-def load_run(folder: Path | str) -> Run:
-    """A run as its folder holds it, with the EMA network of its last checkpoint, ready to evaluate."""
-    folder = Path(folder)
-    if not (folder / "checkpoint.pt").is_file():
-        raise DataError("no checkpoint.pt", where=str(folder), remedy="give the folder of a training that has begun")
-    recipe = Recipe.model_validate(yaml.safe_load((folder / "recipe.yaml").read_text(encoding="utf-8")))
-    state = load_checkpoint(folder / "checkpoint.pt")
-    network = build_network(recipe)
-    network.load_state_dict(state["ema"])
-    return Run(folder, recipe, network.eval(), state["seconds"] / 60)
+def sample_numbers(steps: range, *, batch: int, device: int, devices: int) -> list[int]:
+    """Which samples a device takes in ``steps``: its equal share of every batch, in order."""
+    share = batch // devices
+    return [step * batch + device * share + place for step in steps for place in range(share)]
 
 
-def total_minutes(run: Run) -> float:
-    """Minutes of a training and of those that it goes on from."""
-    start = run.recipe.starting_run
-    return run.minutes + (total_minutes(load_run(start)) if start is not None else 0.0)
-
-
-def build_network(recipe: Recipe) -> nn.Module:
-    """The recipe's network with fresh weights."""
-    settings = recipe.network.model_dump()
-    kind = NETWORKS[settings.pop("kind")]
-    return kind(settings.pop("in_channels"), recipe.targets.channels, **settings)
+def _mean_over_devices(fabric: Fabric, losses: dict[str, float]) -> dict[str, float]:
+    if fabric.world_size == 1:
+        return losses
+    means = fabric.all_reduce(torch.tensor(list(losses.values()), device=fabric.device), reduce_op="mean")
+    return dict(zip(losses, torch.as_tensor(means).tolist(), strict=True))
 
 
 def _without_threads(recipe: Recipe) -> Recipe:
     """The recipe but for what belongs to the machine."""
     return recipe.model_copy(update={"schedule": recipe.schedule.model_copy(update={"threads": 0})})
-
-
-def _starting_network(recipe: Recipe) -> nn.Module:
-    if recipe.starting_run is None:
-        return build_network(recipe)
-    start = load_run(recipe.starting_run)
-    if (start.recipe.network, start.recipe.targets) != (recipe.network, recipe.targets):
-        raise RecipeError(
-            "network or targets differ from those of the run to start from",
-            where=str(recipe.starting_run),
-            remedy="give both recipes the same network and targets",
-        )
-    subjects = {case.subject for case in training_cases(start.recipe)}
-    leaked = sorted(subjects & {case.subject for case in held_out_cases(recipe)})
-    if leaked:
-        raise RecipeError(
-            f"the run to start from learnt from held-out subjects: {', '.join(leaked[:5])}",
-            where=str(recipe.starting_run),
-            remedy="start from a run with the same data, folds, seed and hold_out",
-        )
-    return start.network
-
-
-def training_cases(recipe: Recipe) -> tuple[Case, ...]:
-    """The cases that train: all of the manifests but the held-out fold."""
-    return tuple(case for case, held in _cases_with_fold(recipe) if not held)
-
-
-def held_out_cases(recipe: Recipe) -> tuple[Case, ...]:
-    """The cases of the held-out fold; none where everything trains."""
-    return tuple(case for case, held in _cases_with_fold(recipe) if held)
-
-
-def _cases_with_fold(recipe: Recipe) -> Sequence[tuple[Case, bool]]:
-    cases = [case for manifest in recipe.data.manifests for case in read_manifest(manifest)]
-    if recipe.data.hold_out is None:
-        return [(case, False) for case in cases]
-    fold = k_fold(cases, folds=recipe.data.folds, seed=recipe.data.seed)
-    return [(case, fold[case.subject] == recipe.data.hold_out) for case in cases]
 
 
 def _share_of_rate(step: int, schedule: Schedule) -> float:
@@ -183,15 +143,6 @@ def _share_of_rate(step: int, schedule: Schedule) -> float:
     if schedule.decline == "constant":
         return 1.0
     return 0.5 * (1 + math.cos(math.pi * (step - schedule.warmup) / max(1, schedule.steps - schedule.warmup)))
-
-
-def _forget_after(log: Path, step: int) -> None:
-    """Drop lines of steps that came after the last checkpoint: they are taken again."""
-    if log.exists():
-        lines = [line for line in log.read_text().splitlines() if line and json.loads(line)["step"] <= step]
-        partial = log.with_name(log.name + ".partial")
-        partial.write_text("".join(line + "\n" for line in lines))
-        partial.replace(log)
 
 
 @torch.no_grad()
@@ -207,11 +158,14 @@ def _describe(recipe: Recipe, folder: Path) -> None:
     (folder / "recipe.yaml").write_text(
         yaml.safe_dump(recipe.model_dump(mode="json"), sort_keys=False), encoding="utf-8"
     )
+    held_out = held_out_cases(recipe)
+    if held_out:
+        write_manifest(folder / "held-out.csv", held_out)
     facts = {
         "python": platform.python_version(),
         "torch": torch.__version__,
         "processor": _processor(),
-        "threads": torch.get_num_threads(),
+        "threads": recipe.schedule.threads or torch.get_num_threads(),
         "device": torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu",
     }
     (folder / "environment.json").write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")

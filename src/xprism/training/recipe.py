@@ -1,45 +1,69 @@
-"""A recipe: one YAML file that says everything about a training, checked before anything runs."""
+"""What a recipe may say: the settings of one training, checked before anything runs."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
 
 from xprism.card import InputSpec
-from xprism.errors import RecipeError
 from xprism.targets import TargetSet
-from xprism.training.augment import AugmentSettings
+from xprism.training.augment import AugmentSettings, PaperAugment
+
+Count = Annotated[int, Field(gt=0)]
+Weight = Annotated[float, Field(ge=0)]
 
 
 class _Part(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class DataPart(_Part):
-    """Which cases train: manifests, and the fold held out of them (null trains on all)."""
+class SimulatePart(_Part):
+    """Simulated chest films to learn from, made beside the run where there are none yet."""
 
-    manifests: tuple[Path, ...] = Field(min_length=1)
-    folds: int = Field(3, ge=2)
-    hold_out: int | None = None
-    seed: int = 0
+    count: Count = Field(description="how many films")
+    size: Count = Field(256, description="side of a film in pixels")
+    seed: int = Field(0, description="equal seeds give equal films")
+
+
+class DataPart(_Part):
+    """Which cases train, and which are held out of them."""
+
+    manifests: tuple[Path, ...] = Field((), description="manifests, relative to the file that names them")
+    simulate: SimulatePart | None = Field(None, description="films to simulate, instead of manifests")
+    split: Literal["k_fold", "leave_one_out", "official", "lists"] = Field(
+        "k_fold", description="k_fold by subject; one subject a fold; SCR's odd and even numbers; or `lists`"
+    )
+    folds: int = Field(3, ge=2, description="number of folds of k_fold")
+    lists: tuple[Path, ...] = Field((), description="one text file of case or subject names a fold")
+    stratify: str = Field("group", description="attribute of the cases that k_fold spreads evenly")
+    hold_out: int | None = Field(None, ge=0, description="the fold kept out of training; null trains on all")
+    seed: int = Field(0, description="seed of the folds of k_fold")
+    take: Count | None = Field(None, description="learn from so many subjects only, drawn at random")
+    draw: int = Field(0, ge=0, description="another number draws other subjects to `take`")
+    repeat: dict[str, Count] = Field(
+        default_factory=dict, description="how often an epoch shows the cases of a `source`; once where not given"
+    )
 
     @model_validator(mode="after")
-    def _fold_exists(self) -> DataPart:
-        if self.hold_out is not None and not 0 <= self.hold_out < self.folds:
+    def _says_where_films_are(self) -> DataPart:
+        if bool(self.manifests) == (self.simulate is not None) and not self.manifests:
+            raise ValueError("name `manifests`, or films to `simulate`")
+        if (self.split == "lists") != bool(self.lists):
+            raise ValueError("`split: lists` and `lists` go together")
+        if self.split == "k_fold" and self.hold_out is not None and self.hold_out >= self.folds:
             raise ValueError(f"hold_out must be null or 0 to {self.folds - 1}")
         return self
 
 
 class CompactUNetPart(_Part):
-    """Settings of ``networks.unet.CompactUNet``."""
+    """A small residual U-Net made for CPUs (``networks.CompactUNet``)."""
 
     kind: Literal["compact_unet"] = "compact_unet"
-    in_channels: Literal[1] = 1
-    widths: tuple[int, ...] = (16, 32, 64, 128, 192, 192)
-    blocks: tuple[int, ...] = (0, 0, 1, 1, 1, 1)
+    in_channels: Literal[1] = Field(1, description="1: the film as it is")
+    widths: tuple[Count, ...] = Field((16, 32, 64, 128, 192, 192), description="channels of each level")
+    blocks: tuple[Annotated[int, Field(ge=0)], ...] = Field((0, 0, 1, 1, 1, 1), description="more blocks, a level")
 
     @property
     def multiple(self) -> int:
@@ -47,12 +71,12 @@ class CompactUNetPart(_Part):
 
 
 class UNetPart(_Part):
-    """Settings of ``networks.unet.UNet``."""
+    """The plain U-Net (``networks.UNet``); 31,031,875 parameters as it stands."""
 
     kind: Literal["unet"]
-    in_channels: Literal[1, 3] = 3
-    width: int = Field(64, gt=0)
-    levels: int = Field(5, ge=2)
+    in_channels: Literal[1, 3] = Field(3, description="3: the film three times")
+    width: Count = Field(64, description="channels of the first level")
+    levels: int = Field(5, ge=2, description="number of levels")
 
     @property
     def multiple(self) -> int:
@@ -60,14 +84,14 @@ class UNetPart(_Part):
 
 
 class Pix2PixPart(_Part):
-    """Settings of ``networks.pix2pix.Pix2PixGenerator``."""
+    """The generator of Eslami et al. 2020 (``networks.Pix2PixGenerator``)."""
 
     kind: Literal["pix2pix"]
-    in_channels: Literal[1, 3] = 3
-    dilated: bool = False
-    depth: int = Field(8, ge=2)
-    width: int = Field(64, gt=0)
-    test_as_trained: bool = False
+    in_channels: Literal[1, 3] = Field(3, description="3: the film three times, as in the paper")
+    dilated: bool = Field(False, description="dilated encoder: MTdG and STdG have it, MT and ST do not")
+    depth: int = Field(8, ge=2, description="number of layers of the encoder")
+    width: Count = Field(64, description="channels of the first layer")
+    test_as_trained: bool = Field(False, description="batch statistics and dropout in use too, as in the authors' code")
 
     @property
     def multiple(self) -> int:
@@ -78,69 +102,86 @@ NetworkPart = Annotated[CompactUNetPart | UNetPart | Pix2PixPart, Field(discrimi
 
 
 class SupervisedPart(_Part):
-    """Weights of ``objectives.supervised.SupervisedLoss``."""
+    """Weighted sum of cross-entropy, soft Dice and L1 (``objectives.SupervisedLoss``)."""
 
     kind: Literal["supervised"] = "supervised"
-    cross_entropy: float = Field(2.0, ge=0)
-    dice: float = Field(1.0, ge=0)
-    l1: float = Field(1.0, ge=0)
+    cross_entropy: Weight = Field(2.0, description="weight of cross-entropy, for masks")
+    dice: Weight = Field(1.0, description="weight of soft Dice, for masks and classes")
+    l1: Weight = Field(1.0, description="weight of the absolute difference, for pictures")
+    weights: dict[str, Weight] = Field(
+        default_factory=dict, description="how often the mask of a label counts; once where not given"
+    )
 
 
 class AdversarialPart(_Part):
-    """Settings of ``objectives.adversarial.AdversarialLoss``, its discriminator and its stop."""
+    """Generator against discriminator, plus L1 (``objectives.AdversarialLoss``)."""
 
     kind: Literal["adversarial"]
-    l1_weight: float = Field(10.0, ge=0)
-    eps: float = Field(1e-12, gt=0)
-    discriminator_width: int = Field(64, gt=0)
-    stop_l1: float | None = Field(0.005, gt=0)
-    guard: int | None = Field(100, gt=0)
+    l1_weight: Weight = Field(10.0, description="lambda of the paper")
+    eps: float = Field(1e-12, gt=0, description="added inside the logarithms")
+    discriminator_width: Count = Field(64, description="channels of the discriminator's first layer")
+    stop_l1: float | None = Field(0.005, gt=0, description="stop where the smoothed L1 falls below; null never stops")
+    guard: Count | None = Field(100, description="stop after so many checks at which the discriminator was ahead")
 
 
 ObjectivePart = Annotated[SupervisedPart | AdversarialPart, Field(discriminator="kind")]
 
 
-class Schedule(_Part):
-    """How long and how fast: AdamW (Adam where nothing decays), warm-up, rate, EMA weights, checkpoints."""
+def _augment_kind(value: Any) -> str:
+    return str(value.get("kind", "random") if isinstance(value, dict) else value.kind)
 
-    steps: int = Field(gt=0)
-    batch: int = Field(8, gt=0)
-    learning_rate: float = Field(2e-3, gt=0)
-    decline: Literal["cosine", "constant"] = "cosine"
-    betas: tuple[float, float] = (0.9, 0.999)
-    weight_decay: float = Field(0.02, ge=0)
-    warmup: int = Field(100, ge=0)
-    ema: float = Field(0.998, ge=0, lt=1)
-    clip: float = Field(2.0, gt=0)
-    precision: Literal["32-true", "bf16-mixed"] = "bf16-mixed"
-    checkpoint_every: int = Field(200, gt=0)
-    threads: int = Field(0, ge=0, description="CPU threads of torch; 0 takes all")
-    seed: int = 0
+
+AugmentPart = Annotated[
+    Annotated[AugmentSettings, Tag("random")] | Annotated[PaperAugment, Tag("paper")], Discriminator(_augment_kind)
+]
+
+
+class Schedule(_Part):
+    """How long and how fast: AdamW, which is Adam where nothing decays."""
+
+    steps: Count = Field(description="number of steps")
+    batch: Count = Field(8, description="films a step")
+    learning_rate: float = Field(2e-3, gt=0, description="highest rate")
+    decline: Literal["cosine", "constant"] = Field("cosine", description="how the rate goes on after the warm-up")
+    betas: tuple[float, float] = Field((0.9, 0.999), description="of Adam")
+    weight_decay: Weight = Field(0.02, description="of AdamW")
+    warmup: int = Field(100, ge=0, description="steps in which the rate rises")
+    ema: float = Field(0.998, ge=0, lt=1, description="decay of the averaged weights, which are the ones kept")
+    clip: float = Field(2.0, gt=0, description="largest norm of a gradient; supervised training only")
+    precision: Literal["32-true", "bf16-mixed"] = Field("bf16-mixed", description="bf16 is two to three times faster")
+    checkpoint_every: Count = Field(200, description="steps between checkpoints")
+    threads: int = Field(0, ge=0, description="CPU threads; 0 takes all")
+    devices: Count = Field(1, description="processes or GPUs that share each step's films")
+    seed: int = Field(0, description="of weights, order and augmentation")
+
+    @model_validator(mode="after")
+    def _batch_is_shared_evenly(self) -> Schedule:
+        if self.batch % self.devices:
+            raise ValueError(f"a batch of {self.batch} cannot be shared by {self.devices} devices")
+        return self
 
 
 class Recipe(_Part):
-    """Everything about one training.
+    """Everything about one training."""
 
-    ``start_from`` is the folder of an earlier run whose network to go on from, at any input size;
-    ``{fold}`` in it stands for the held-out fold, or ``all`` where everything trains. ``augment: null``
-    trains on the films as they are.
-    """
-
-    name: str
-    start_from: str | None = None
+    name: str = Field(description="of the model that it makes")
+    start_from: str | None = Field(
+        None,
+        description="a shipped model's name, or the path of a model or run to go on from; {fold} is the held-out fold",
+    )
     data: DataPart
-    targets: TargetSet
+    targets: TargetSet = Field(description="what the network learns to produce")
     input: InputSpec
     network: NetworkPart = CompactUNetPart()
     objective: ObjectivePart = SupervisedPart()
-    augment: AugmentSettings | None = AugmentSettings()
+    augment: AugmentPart | None = Field(AugmentSettings(), description="null trains on the films as they are")
     schedule: Schedule
 
     @property
-    def starting_run(self) -> Path | None:
-        """The run to start from, with the fold filled in."""
+    def starting_point(self) -> str | None:
+        """The model or run to start from, with the fold filled in."""
         fold = "all" if self.data.hold_out is None else str(self.data.hold_out)
-        return None if self.start_from is None else Path(self.start_from.replace("{fold}", fold))
+        return None if self.start_from is None else self.start_from.replace("{fold}", fold)
 
     @model_validator(mode="after")
     def _size_fits_network(self) -> Recipe:
@@ -149,41 +190,10 @@ class Recipe(_Part):
             raise ValueError(f"input.size must be multiples of {multiple} for this network, not {self.input.size}")
         return self
 
-
-def load_recipe(path: Path | str, *, changes: tuple[str, ...] = ()) -> Recipe:
-    """Read a recipe; ``changes`` are ``key.path=value`` texts with YAML values.
-
-    Manifests are relative to the recipe. Raises ``RecipeError`` naming the setting and what to write.
-    """
-    path = Path(path)
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise RecipeError("no such recipe", where=str(path), remedy="see the folder recipes/") from None
-    except yaml.YAMLError as error:
-        raise RecipeError(f"not valid YAML: {error}", where=str(path)) from None
-    if not isinstance(content, dict):
-        raise RecipeError("a recipe is a mapping of settings", where=str(path))
-    for change in changes:
-        _apply(content, change)
-    try:
-        recipe = Recipe.model_validate(content)
-    except ValidationError as error:
-        lines = [f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()]
-        raise RecipeError("; ".join(lines), where=str(path)) from None
-    manifests = tuple((path.parent / manifest).resolve() for manifest in recipe.data.manifests)
-    start = None if recipe.start_from is None else str((path.parent / recipe.start_from).resolve())
-    data = recipe.data.model_copy(update={"manifests": manifests})
-    return recipe.model_copy(update={"data": data, "start_from": start})
-
-
-def _apply(content: dict[str, Any], change: str) -> None:
-    key, equals, value = change.partition("=")
-    if not equals:
-        raise RecipeError(f"cannot read {change!r}", remedy="write --set key.path=value")
-    *parents, last = key.split(".")
-    for parent in parents:
-        content = content.setdefault(parent, {})
-        if not isinstance(content, dict):
-            raise RecipeError(f"{parent!r} in {key!r} holds no settings of its own")
-    content[last] = yaml.safe_load(value)
+    @model_validator(mode="after")
+    def _weights_name_labels(self) -> Recipe:
+        if isinstance(self.objective, SupervisedPart):
+            unknown = set(self.objective.weights) - set(self.targets.channel_labels)
+            if unknown:
+                raise ValueError(f"objective.weights names {sorted(unknown)}; there are {self.targets.channel_labels}")
+        return self

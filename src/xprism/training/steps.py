@@ -12,12 +12,18 @@ from torch import Tensor, nn
 from xprism.networks.pix2pix import PatchDiscriminator
 from xprism.objectives.adversarial import AdversarialLoss
 from xprism.objectives.supervised import SupervisedLoss
+from xprism.training.monitor import Monitor, Noted
 from xprism.training.recipe import AdversarialPart, Recipe, Schedule
 from xprism.training.stopping import SmoothedStop
 
 
 class Step(Protocol):
-    """A training step with all state that it needs to be resumed."""
+    """A training step with all state that it needs to be resumed.
+
+    ``noted`` is what the last step has to say beside its losses.
+    """
+
+    noted: Noted
 
     def __call__(self, films: Tensor, planes: Tensor, known: Tensor, *, rate: float) -> dict[str, float]:
         """Move the weights once at learning rate ``rate``; the losses by name, ``loss`` among them."""
@@ -36,7 +42,7 @@ class SupervisedStep:
     """One optimiser follows one loss."""
 
     def __init__(self, recipe: Recipe, network: nn.Module, fabric: Fabric) -> None:
-        self._fabric, self._clip = fabric, recipe.schedule.clip
+        self._fabric, self._clip, self.noted = fabric, recipe.schedule.clip, Noted()
         self._loss = SupervisedLoss(recipe.targets, **recipe.objective.model_dump(exclude={"kind"}))
         self._network, self._optimizer = fabric.setup(network, _optimizer(network, recipe.schedule))
 
@@ -71,6 +77,7 @@ class AdversarialStep:
         self._fabric, self._channels = fabric, recipe.network.in_channels
         self._loss = AdversarialLoss(recipe.targets, l1_weight=settings.l1_weight, eps=settings.eps)
         self._stop = SmoothedStop(l1=settings.stop_l1, guard=settings.guard)
+        self._monitor, self.noted = Monitor(recipe.targets.channel_labels), Noted()
         judge = PatchDiscriminator(self._channels + recipe.targets.channels, width=settings.discriminator_width)
         judge = judge.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self._network, self._optimizer = fabric.setup(network, _optimizer(network, recipe.schedule))
@@ -89,16 +96,21 @@ class AdversarialStep:
         self._fabric.backward(discriminator)
         self._judge_optimizer.step()
 
+        # The bare module: only the generator is to learn from this pass, on every device.
         self._judge.requires_grad_(False)
-        adversarial = self._loss.generator(self._judge(torch.cat([shown, made], 1)))
+        with self._fabric.autocast():
+            judged = self._judge.module(torch.cat([shown, made], 1))
         self._judge.requires_grad_(True)
+        adversarial = self._loss.generator(judged)
         l1 = self._loss.l1(made, real, known)
         total = adversarial + self._loss.l1_weight * l1
         self._optimizer.zero_grad()
         self._fabric.backward(total)
         self._optimizer.step()
         parts = {"loss": total, "l1": l1, "adversarial": adversarial, "discriminator": discriminator}
-        return {name: float(value.detach()) for name, value in parts.items()}
+        losses = {name: float(value.detach()) for name, value in parts.items()}
+        self.noted = self._monitor(losses, made, real, known)
+        return losses
 
     def reason_to_stop(self, losses: dict[str, float]) -> str | None:
         return self._stop({name: losses[name] for name in ("l1", "adversarial", "discriminator")})
@@ -109,6 +121,7 @@ class AdversarialStep:
             "judge": self._judge.state_dict(),
             "judge_optimizer": self._judge_optimizer.state_dict(),
             "stop": self._stop.state_dict(),
+            "monitor": self._monitor.state_dict(),
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -116,6 +129,7 @@ class AdversarialStep:
         self._judge.load_state_dict(state["judge"])
         self._judge_optimizer.load_state_dict(state["judge_optimizer"])
         self._stop.load_state_dict(state["stop"])
+        self._monitor.load_state_dict(state["monitor"])
 
 
 STEPS: dict[str, Callable[[Recipe, nn.Module, Fabric], Step]] = {

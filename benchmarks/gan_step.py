@@ -1,0 +1,121 @@
+"""One adversarial training step of the project against a plain fp32 loop, in one run.
+
+Each side runs in a process of its own, in turn and several times, so that neither warms the other and
+memory is its own. The plain loop is what one writes first in torch: fp32, the usual memory format, the
+usual allocator. Prints seconds a step (median), films a second, the peak of memory, and the ratio.
+
+    python benchmarks/gan_step.py [--recipe recipes/reproduce/mtdg/mt.yaml] [--size 512] [--batch 4] [--steps 5]
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import resource
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from torch.nn import functional as F
+
+from xprism.training.recipe import Recipe
+from xprism.training.recipe_file import load_recipe
+from xprism.training.runs import build_network
+
+RECIPE = Path(__file__).parents[1] / "recipes" / "reproduce" / "mtdg" / "mt.yaml"
+
+
+def ours(recipe: Recipe) -> Callable[[torch.Tensor, torch.Tensor], object]:
+    """The project's step as the loop takes it."""
+    from lightning_fabric import Fabric
+
+    from xprism.allocator import keep_freed_memory
+    from xprism.training.steps import STEPS
+
+    keep_freed_memory()
+    fabric = Fabric(accelerator="cpu", devices=1, precision=recipe.schedule.precision)
+    network = build_network(recipe).to(memory_format=torch.channels_last).train()
+    step = STEPS[recipe.objective.kind](recipe, network, fabric)
+    known = torch.ones(recipe.schedule.batch, recipe.targets.channels, dtype=torch.bool)
+    return lambda films, planes: step(
+        films.contiguous(memory_format=torch.channels_last), planes, known, rate=recipe.schedule.learning_rate
+    )
+
+
+def plain(recipe: Recipe) -> Callable[[torch.Tensor, torch.Tensor], object]:
+    """The same step written plainly in fp32."""
+    from xprism.networks.pix2pix import PatchDiscriminator
+
+    generator = build_network(recipe).train()
+    judge = PatchDiscriminator(recipe.network.in_channels + recipe.targets.channels)
+    made_by = torch.optim.Adam(generator.parameters(), 2e-4, betas=(0.5, 0.999))
+    judged_by = torch.optim.Adam(judge.parameters(), 2e-4, betas=(0.5, 0.999))
+
+    def step(films: torch.Tensor, planes: torch.Tensor) -> float:
+        shown, real = films.expand(-1, recipe.network.in_channels, -1, -1), 2 * planes - 1
+        made = torch.tanh(generator(films))
+        first, second = (judge(torch.cat([shown, x], 1)).sigmoid() for x in (real, made.detach()))
+        loss = -(torch.log(first + 1e-12).mean() + torch.log(1 - second + 1e-12).mean())
+        judged_by.zero_grad()
+        loss.backward()
+        judged_by.step()
+        fooled = judge(torch.cat([shown, made], 1)).sigmoid()
+        total = -torch.log(fooled + 1e-12).mean() + 10 * F.l1_loss(made, real)
+        made_by.zero_grad()
+        total.backward()
+        made_by.step()
+        return float(total)
+
+    return step
+
+
+def measure(side: str, recipe: Recipe, steps: int) -> dict[str, float]:
+    """Median seconds a step after one to warm up, and the peak of resident memory in MB."""
+    torch.manual_seed(0)
+    size, batch = recipe.input.size, recipe.schedule.batch
+    films = torch.rand(batch, 1, *size) * 2 - 1
+    planes = (torch.rand(batch, recipe.targets.channels, *size) > 0.5).float()
+    step = {"ours": ours, "plain": plain}[side](recipe)
+    step(films, planes)
+    seconds = []
+    for _ in range(steps):
+        started = time.perf_counter()
+        step(films, planes)
+        seconds.append(time.perf_counter() - started)
+    return {"seconds": statistics.median(seconds), "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--recipe", type=Path, default=RECIPE)
+    parser.add_argument("--size", type=int, default=512)
+    parser.add_argument("--batch", type=int, default=4)
+    parser.add_argument("--steps", type=int, default=5)
+    parser.add_argument("--rounds", type=int, default=2)
+    parser.add_argument("--side", choices=("ours", "plain"), help=argparse.SUPPRESS)
+    asked = parser.parse_args()
+    if asked.side:
+        changes = (f"input.size=[{asked.size}, {asked.size}]", f"schedule.batch={asked.batch}")
+        recipe = load_recipe(asked.recipe, changes=changes)
+        print(json.dumps(measure(asked.side, recipe, asked.steps)))
+        return
+    found: dict[str, list[dict[str, float]]] = {"plain": [], "ours": []}
+    for _ in range(asked.rounds):
+        for side, results in found.items():
+            command = [sys.executable, __file__, *sys.argv[1:], "--side", side]
+            results.append(json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout))
+    medians = {side: statistics.median(one["seconds"] for one in results) for side, results in found.items()}
+    print(f"{asked.recipe.stem}, {asked.size} pixels, batch {asked.batch}, {torch.get_num_threads()} threads")
+    for side, results in found.items():
+        peak = max(one["peak_mb"] for one in results)
+        rate = asked.batch / medians[side]
+        print(f"{side:6} {medians[side]:.2f} s a step, {rate:.2f} films a second, {peak:.0f} MB at most")
+    print(f"plain over ours: {medians['plain'] / medians['ours']:.2f}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,54 @@
+"""A run: the folder that a training writes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+from torch import nn
+
+from xprism.errors import DataError
+from xprism.networks import NETWORKS
+from xprism.training.checkpoint import load_checkpoint
+from xprism.training.recipe import Recipe
+
+
+@dataclass(frozen=True)
+class Run:
+    """A finished or unfinished training: its folder, recipe and EMA network."""
+
+    folder: Path
+    recipe: Recipe
+    network: nn.Module
+    minutes: float
+
+
+def build_network(recipe: Recipe) -> nn.Module:
+    """The recipe's network with fresh weights."""
+    settings = recipe.network.model_dump()
+    kind = NETWORKS[settings.pop("kind")]
+    return kind(settings.pop("in_channels"), recipe.targets.channels, **settings)
+
+
+def is_run(folder: Path | str) -> bool:
+    """Whether a folder holds a training that has begun."""
+    return (Path(folder) / "checkpoint.pt").is_file()
+
+
+def load_run(folder: Path | str) -> Run:
+    """A run as its folder holds it, with the EMA network of its last checkpoint, ready to evaluate."""
+    folder = Path(folder)
+    if not is_run(folder):
+        raise DataError("no checkpoint.pt", where=str(folder), remedy="give the folder of a training that has begun")
+    recipe = Recipe.model_validate(yaml.safe_load((folder / "recipe.yaml").read_text(encoding="utf-8")))
+    state = load_checkpoint(folder / "checkpoint.pt")
+    network = build_network(recipe)
+    network.load_state_dict(state["ema"])
+    return Run(folder, recipe, network.eval(), state["seconds"] / 60)
+
+
+def total_minutes(run: Run) -> float:
+    """Minutes of a training and of those that it goes on from."""
+    start = run.recipe.starting_point
+    return run.minutes + (total_minutes(load_run(start)) if start is not None and is_run(start) else 0.0)

@@ -1,0 +1,67 @@
+"""The network that a training begins with: fresh, from a run, or from a model."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from xprism.card import Card
+from xprism.errors import ModelError, RecipeError
+from xprism.training.cases import held_out_cases, training_cases
+from xprism.training.recipe import Recipe
+from xprism.training.runs import build_network, is_run, load_run
+from xprism.zoo import find
+
+
+def starting_network(recipe: Recipe) -> tuple[nn.Module, tuple[str, ...]]:
+    """The network to begin with, and the names of its weights that are fresh though it starts from others.
+
+    Weights are taken over where name and shape agree, so a network may go on to learn other targets.
+    Raises ``RecipeError`` where the networks differ, or the run to start from learnt from held-out subjects.
+    """
+    network = build_network(recipe)
+    start = recipe.starting_point
+    if start is None:
+        return network, ()
+    weights = _of_run(recipe, Path(start)) if is_run(start) else _of_model(recipe, start)
+    fresh = network.state_dict()
+    fitting = {name: value for name, value in weights.items() if name in fresh and value.shape == fresh[name].shape}
+    network.load_state_dict(fresh | fitting)
+    return network, tuple(name for name in fresh if name not in fitting)
+
+
+def _of_run(recipe: Recipe, folder: Path) -> dict[str, Tensor]:
+    run = load_run(folder)
+    _need_equal_networks(recipe, run.recipe.network.model_dump(), str(folder))
+    learnt = {case.subject for case in training_cases(run.recipe)}
+    leaked = sorted(learnt & {case.subject for case in held_out_cases(recipe)})
+    if leaked:
+        raise RecipeError(
+            f"the run to start from learnt from held-out subjects: {', '.join(leaked[:5])}",
+            where=str(folder),
+            remedy="start from a run with the same data, folds, seed and hold_out",
+        )
+    return run.network.state_dict()
+
+
+def _of_model(recipe: Recipe, name: str) -> dict[str, Tensor]:
+    folder = find(name)
+    card = Card.load(folder)
+    if not card.network:
+        raise ModelError("the card does not say which network it is", where=str(folder), remedy="export it again")
+    _need_equal_networks(recipe, card.network, str(folder))
+    weights = load_file(card.verify(folder, "model.safetensors"))
+    return {key: value.float() if value.dtype == torch.float16 else value for key, value in weights.items()}
+
+
+def _need_equal_networks(recipe: Recipe, other: dict[str, object], where: str) -> None:
+    ours = recipe.network.model_dump(mode="json")
+    theirs = {key: list(value) if isinstance(value, tuple) else value for key, value in other.items()}
+    unlike = [f"{key}: {theirs.get(key)}" for key in sorted(ours | theirs) if ours.get(key) != theirs.get(key)]
+    if unlike:
+        raise RecipeError(
+            "the network to start from is another one", where=where, remedy=f"under network, write {'; '.join(unlike)}"
+        )
