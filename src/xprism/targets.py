@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
@@ -229,6 +229,13 @@ class TargetSet(BaseModel):
         """For every truth plane the plane of the same structure on the other side; itself where there is none."""
         place = {label: k for k, label in enumerate(self.plane_labels)}
         return tuple(place.get(_other_side(label), k) for label, k in place.items())
+
+    def part(self, names: Collection[str]) -> tuple[TargetSet, list[int], list[int]]:
+        """The set of some of the targets, their output channels, and their truth planes, in this set's numbers."""
+        chosen = TargetSet(targets=tuple(target for target in self if target.name in names))
+        place = {label: k for k, label in enumerate(self.plane_labels)}
+        planes = [place[label] for label in chosen.plane_labels]
+        return chosen, planes[: chosen.channels], planes
 
     def encode(self, known: Mapping[str, Array], shape: tuple[int, int]) -> Truth:
         """Truth planes of a case from the masks, class maps and pictures known of it, each [H, W]."""

@@ -36,6 +36,7 @@ def test_manifests_are_found_beside_the_recipe(tiny_data: Path) -> None:
             "objective={kind: supervised, weights: {hand: 2}}",
             r"names \['hand'\]; there are \('right_lung',",
         ),
+        ("objective={kind: adversarial, targets: [hand]}", r"names \['hand'\]; there are \['organs'\]"),
         ("schedule", "write --set key.path=value"),
         ("name.first=x", "holds no settings"),
         ("schedule.steps=[", "cannot read the value"),

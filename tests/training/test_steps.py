@@ -7,6 +7,8 @@ import torch
 from lightning_fabric import Fabric
 from torch.nn import functional as F
 
+from xprism.objectives.supervised import SupervisedLoss
+from xprism.targets import TargetSet
 from xprism.training.recipe_file import load_recipe
 from xprism.training.runs import build_network
 from xprism.training.steps import AdversarialStep
@@ -50,3 +52,30 @@ def test_an_adversarial_step_equals_a_plain_one(tiny_data: Path) -> None:
         for (name, one), other in zip(ours.state_dict().items(), plain.state_dict().values(), strict=True):
             if one.dtype.is_floating_point and "running" not in name:
                 torch.testing.assert_close(one, other, atol=1e-6, rtol=0)
+
+
+def test_targets_that_are_not_judged_add_their_supervised_loss(tiny_data: Path) -> None:
+    changes = (
+        "network={kind: pix2pix, depth: 4, width: 4, in_channels: 1}",
+        "objective={kind: adversarial, discriminator_width: 4, targets: [m]}",
+        "objective.rest={dice: 0.5, weights: {right_lung: 3}}",
+        "targets=[{kind: masks, name: o, labels: [right_lung, left_lung], unions: {lungs: [right_lung, left_lung]}},"
+        " {kind: masks, name: m, labels: [a], activation: tanh}]",
+    )
+    recipe = load_recipe(tiny_data / "tiny.yaml", changes=changes)
+    torch.manual_seed(0)
+    network = build_network(recipe).train()
+    step = AdversarialStep(recipe, network, Fabric(accelerator="cpu", devices=1))
+    assert step._judge.module.layers[0].in_channels == 2
+    films, planes = torch.randn(3, 1, 32, 32), (torch.rand(3, 4, 32, 32) > 0.5).float()
+    known = torch.tensor([[1, 1, 1, 0], [0, 0, 1, 1], [1, 0, 0, 0]], dtype=torch.bool)
+    organs = TargetSet(targets=(recipe.targets["o"],))
+    plain = deepcopy(network)
+    torch.manual_seed(7)
+    raw = plain(films)[:, :2]
+    lungs = [0, 1, 3]
+    wanted = SupervisedLoss(organs, dice=0.5, weights={"right_lung": 3})(raw, planes[:, lungs], known[:, lungs])
+    torch.manual_seed(7)
+    losses = step(films, planes, known, rate=1e-4)
+    assert abs(losses["supervised"] - wanted.item()) < 1e-5
+    assert abs(losses["loss"] - losses["adversarial"] - 10 * losses["l1"] - losses["supervised"]) < 1e-5

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -15,10 +16,10 @@ from xprism.simulate.dataset import DatasetRequest, simulate_dataset
 from xprism.training.recipe import DataPart, Recipe
 
 
-def with_films(recipe: Recipe, folder: Path | str, *, jobs: int = 1) -> Recipe:
+def with_films(recipe: Recipe, folder: Path | str, *, jobs: int | None = None) -> Recipe:
     """The recipe with a manifest of simulated films in ``folder``/films where it asks for them.
 
-    Films that are there already are used again.
+    Films that are there already are used again. ``jobs`` are processes, one a core where not given.
     """
     wanted = recipe.data.simulate
     if wanted is None or recipe.data.manifests:
@@ -28,7 +29,7 @@ def with_films(recipe: Recipe, folder: Path | str, *, jobs: int = 1) -> Recipe:
     if not manifest.is_file():
         with Progress("simulated films", wanted.count) as shown:
             request = DatasetRequest(wanted.count, wanted.size, wanted.seed)
-            manifest = simulate_dataset(home, request, jobs=jobs, on_case=shown.step)
+            manifest = simulate_dataset(home, request, jobs=jobs or os.cpu_count() or 1, on_case=shown.step)
     return recipe.model_copy(update={"data": recipe.data.model_copy(update={"manifests": (manifest,)})})
 
 

@@ -114,9 +114,11 @@ class SupervisedPart(_Part):
 
 
 class AdversarialPart(_Part):
-    """Generator against discriminator, plus L1 (``objectives.AdversarialLoss``)."""
+    """Generator against discriminator, plus L1 (``objectives.AdversarialLoss``); targets may be left to supervision."""
 
     kind: Literal["adversarial"]
+    targets: tuple[str, ...] = Field((), description="names of the targets that are judged; all where none is given")
+    rest: SupervisedPart = Field(SupervisedPart(), description="how the targets that are not judged are learnt")
     l1_weight: Weight = Field(10.0, description="lambda of the paper")
     eps: float = Field(1e-12, gt=0, description="added inside the logarithms")
     discriminator_width: Count = Field(64, description="channels of the discriminator's first layer")
@@ -192,8 +194,16 @@ class Recipe(_Part):
 
     @model_validator(mode="after")
     def _weights_name_labels(self) -> Recipe:
-        if isinstance(self.objective, SupervisedPart):
-            unknown = set(self.objective.weights) - set(self.targets.channel_labels)
-            if unknown:
-                raise ValueError(f"objective.weights names {sorted(unknown)}; there are {self.targets.channel_labels}")
+        supervised = self.objective.rest if isinstance(self.objective, AdversarialPart) else self.objective
+        unknown = set(supervised.weights) - set(self.targets.channel_labels)
+        if unknown:
+            raise ValueError(f"objective.weights names {sorted(unknown)}; there are {self.targets.channel_labels}")
+        return self
+
+    @model_validator(mode="after")
+    def _judged_targets_exist(self) -> Recipe:
+        names = [target.name for target in self.targets]
+        unknown = set(self.objective.targets) - set(names) if isinstance(self.objective, AdversarialPart) else set()
+        if unknown:
+            raise ValueError(f"objective.targets names {sorted(unknown)}; there are {names}")
         return self

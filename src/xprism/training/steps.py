@@ -13,7 +13,7 @@ from xprism.networks.pix2pix import PatchDiscriminator
 from xprism.objectives.adversarial import AdversarialLoss
 from xprism.objectives.supervised import SupervisedLoss
 from xprism.training.monitor import Monitor, Noted
-from xprism.training.recipe import AdversarialPart, Recipe, Schedule
+from xprism.training.recipe import AdversarialPart, Recipe, Schedule, SupervisedPart
 from xprism.training.stopping import SmoothedStop
 
 
@@ -69,16 +69,21 @@ class AdversarialStep:
     """Make pictures once; move the discriminator, then the generator (Eslami et al. 2020).
 
     Real and made pictures pass the discriminator one after the other, each with its own batch statistics.
+    Targets that the recipe leaves to supervision add their loss to the generator's.
     """
 
     def __init__(self, recipe: Recipe, network: nn.Module, fabric: Fabric) -> None:
         settings = recipe.objective
         assert isinstance(settings, AdversarialPart)
+        names = {target.name for target in recipe.targets}
+        judged = set(settings.targets) or names
+        targets, self._judged, self._planes = recipe.targets.part(judged)
         self._fabric, self._channels = fabric, recipe.network.in_channels
-        self._loss = AdversarialLoss(recipe.targets, l1_weight=settings.l1_weight, eps=settings.eps)
+        self._loss = AdversarialLoss(targets, l1_weight=settings.l1_weight, eps=settings.eps)
+        self._rest = _Rest(recipe, names - judged, settings.rest) if names - judged else None
         self._stop = SmoothedStop(l1=settings.stop_l1, guard=settings.guard)
-        self._monitor, self.noted = Monitor(recipe.targets.channel_labels), Noted()
-        judge = PatchDiscriminator(self._channels + recipe.targets.channels, width=settings.discriminator_width)
+        self._monitor, self.noted = Monitor(targets.channel_labels), Noted()
+        judge = PatchDiscriminator(self._channels + targets.channels, width=settings.discriminator_width)
         judge = judge.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self._network, self._optimizer = fabric.setup(network, _optimizer(network, recipe.schedule))
         self._judge, self._judge_optimizer = fabric.setup(judge, _optimizer(judge, recipe.schedule))
@@ -86,8 +91,9 @@ class AdversarialStep:
     def __call__(self, films: Tensor, planes: Tensor, known: Tensor, *, rate: float) -> dict[str, float]:
         _set_rate(self._optimizer, rate)
         _set_rate(self._judge_optimizer, rate)
-        shown = films.expand(-1, self._channels, -1, -1)
-        made, real = self._loss.made(self._network(films), known), self._loss.real(planes, known)
+        shown, have = films.expand(-1, self._channels, -1, -1), known[:, self._planes]
+        raw = self._network(films)
+        made, real = self._loss.made(raw[:, self._judged], have), self._loss.real(planes[:, self._planes], have)
 
         judged_real = self._judge(torch.cat([shown, real], 1))
         judged_made = self._judge(torch.cat([shown, made.detach()], 1))
@@ -101,15 +107,17 @@ class AdversarialStep:
         with self._fabric.autocast():
             judged = self._judge.module(torch.cat([shown, made], 1))
         self._judge.requires_grad_(True)
-        adversarial = self._loss.generator(judged)
-        l1 = self._loss.l1(made, real, known)
-        total = adversarial + self._loss.l1_weight * l1
+        parts = {"l1": self._loss.l1(made, real, have), "adversarial": self._loss.generator(judged)}
+        total = parts["adversarial"] + self._loss.l1_weight * parts["l1"]
+        if self._rest is not None:
+            parts["supervised"] = self._rest(raw, planes, known)
+            total = total + parts["supervised"]
         self._optimizer.zero_grad()
         self._fabric.backward(total)
         self._optimizer.step()
-        parts = {"loss": total, "l1": l1, "adversarial": adversarial, "discriminator": discriminator}
+        parts = {"loss": total, **parts, "discriminator": discriminator}
         losses = {name: float(value.detach()) for name, value in parts.items()}
-        self.noted = self._monitor(losses, made, real, known)
+        self.noted = self._monitor(losses, made, real, have)
         return losses
 
     def reason_to_stop(self, losses: dict[str, float]) -> str | None:
@@ -130,6 +138,17 @@ class AdversarialStep:
         self._judge_optimizer.load_state_dict(state["judge_optimizer"])
         self._stop.load_state_dict(state["stop"])
         self._monitor.load_state_dict(state["monitor"])
+
+
+class _Rest:
+    """The supervised loss of the targets that no discriminator judges."""
+
+    def __init__(self, recipe: Recipe, names: set[str], settings: SupervisedPart) -> None:
+        targets, self._channels, self._planes = recipe.targets.part(names)
+        self._loss = SupervisedLoss(targets, **settings.model_dump(exclude={"kind"}))
+
+    def __call__(self, raw: Tensor, planes: Tensor, known: Tensor) -> Tensor:
+        return self._loss(raw[:, self._channels], planes[:, self._planes], known[:, self._planes])
 
 
 STEPS: dict[str, Callable[[Recipe, nn.Module, Fabric], Step]] = {
