@@ -22,7 +22,7 @@ from torch.utils.data import DataLoader
 
 from xprism.allocator import keep_freed_memory
 from xprism.data.manifest import write_manifest
-from xprism.errors import RecipeError
+from xprism.errors import DataError, RecipeError
 from xprism.training.cases import held_out_cases, training_cases
 from xprism.training.checkpoint import load_checkpoint, save_checkpoint
 from xprism.training.log import TrainingLog
@@ -53,6 +53,8 @@ def train(recipe: Recipe, folder: Path | str, *, resume: bool = False) -> Run:
             where=str(folder),
             remedy="resume it by its own recipe.yaml, or choose another folder",
         )
+    if not training_cases(recipe):
+        raise DataError("no film is left to learn from", remedy="give more films, or fewer to hold out")
     folder.mkdir(parents=True, exist_ok=True)
     _describe(recipe, folder)
     schedule = recipe.schedule
@@ -155,10 +157,10 @@ def _average(ema: nn.Module, network: nn.Module, decay: float) -> None:
 
 
 def _describe(recipe: Recipe, folder: Path) -> None:
+    held_out = held_out_cases(recipe)
     (folder / "recipe.yaml").write_text(
         yaml.safe_dump(recipe.model_dump(mode="json"), sort_keys=False), encoding="utf-8"
     )
-    held_out = held_out_cases(recipe)
     if held_out:
         write_manifest(folder / "held-out.csv", held_out)
     facts = {
