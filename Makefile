@@ -7,7 +7,7 @@ OUT ?= demo-out
 .PHONY: demo test lint suite suite-without-torch clean
 
 demo: .venv/ready  ## predict a simulated film (and real ones, where lent) and say where the report is
-	.venv/bin/xprism data simulate --out $(OUT)/phantom --count 1 --seed 7 --size 1024 --format dicom
+	.venv/bin/xprism data simulate --out $(OUT)/phantom --count 1 --seed 17 --size 1024 --format dicom
 	.venv/bin/xprism predict $(OUT)/phantom/films --out $(OUT)/results
 	@if [ -d ../shared/data/jsrt/images ]; then \
 		.venv/bin/xprism predict ../shared/data/jsrt/images/JPCLN001.png ../shared/data/jsrt/images/JPCNN001.png \

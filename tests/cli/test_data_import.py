@@ -2,10 +2,10 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
-from click.testing import Result
 from PIL import Image
 from typer.testing import CliRunner
 
@@ -14,7 +14,7 @@ from xprism.data.manifest import read_manifest
 from xprism.errors import DataError, OutputError
 
 
-def _run(*typed: object) -> Result:
+def _run(*typed: object) -> Any:
     return CliRunner().invoke(app, ["data", *map(str, typed)])
 
 
