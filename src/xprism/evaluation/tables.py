@@ -6,6 +6,7 @@ import csv
 import io
 from collections.abc import Iterable
 from dataclasses import astuple, fields
+from pathlib import Path
 from typing import Any
 
 
@@ -16,6 +17,14 @@ def csv_text(kind: type[Any], records: Iterable[Any]) -> str:
     writer.writerow([field.name for field in fields(kind)])
     writer.writerows([_cell(value) for value in astuple(record)] for record in records)
     return stream.getvalue()
+
+
+def write_csv(path: Path, kind: type[Any], records: Iterable[Any]) -> None:
+    """Write such a table; the file appears whole."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(path.name + ".partial")
+    partial.write_text(csv_text(kind, records), encoding="utf-8", newline="")
+    partial.replace(path)
 
 
 def _cell(value: Any) -> str:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ import numpy as np
 from xprism.errors import DataError, MissingExtra
 from xprism.evaluation.cases import CaseScore
 from xprism.evaluation.interval import mean_interval
+from xprism.evaluation.tables import write_csv
 from xprism.protocols.crossval import read_scores, score_run, write_scores
 from xprism.training.cases import held_out_cases, training_cases
 from xprism.training.loop import train
@@ -54,7 +54,7 @@ def learning_curve(recipe: Recipe, folder: Path, *, fractions: Sequence[float], 
     for count in sorted({max(1, round(share * every)) for share in fractions}):
         scores = [_scored(recipe, folder, count, draw) for draw in range(1 if count == every else repeats)]
         points += _points(scores, count, {case.case: case.subject for case in held_out_cases(recipe)})
-        _write(folder / "curve.csv", points)
+        write_csv(folder / "curve.csv", Point, points)
     draw_curve(points, folder / "curve.png")
     return points
 
@@ -83,16 +83,6 @@ def _points(draws: Sequence[Sequence[CaseScore]], count: int, subjects: dict[str
 
 def _with_data(recipe: Recipe, **changes: Any) -> Recipe:
     return recipe.model_copy(update={"data": recipe.data.model_copy(update=changes)})
-
-
-def _write(path: Path, points: Sequence[Point]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + ".partial")
-    with partial.open("w", newline="", encoding="utf-8") as stream:
-        writer = csv.DictWriter(stream, [field.name for field in fields(Point)], lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(asdict(point) for point in points)
-    partial.replace(path)
 
 
 def draw_curve(points: Sequence[Point], path: Path) -> None:

@@ -15,7 +15,7 @@ from xprism.errors import RecipeError
 from xprism.evaluation.floors import copied_pictures
 from xprism.evaluation.scores import Score, picture_measures, true_levels
 from xprism.evaluation.summary import SummaryRow, summarise
-from xprism.evaluation.tables import csv_text
+from xprism.evaluation.tables import write_csv
 from xprism.protocols.crossval import check_films, draft_card, holding_out
 from xprism.protocols.evaluate import Evaluation, evaluate, write_evaluation
 from xprism.protocols.predictions import ModelSource
@@ -78,7 +78,7 @@ def experiment(
 def reproduce(recipe: Recipe, folder: Path, *, on_case: Callable[[str], None] = lambda case: None) -> Reproduction:
     """Train the held-out fold of ``recipe``, or every fold where none is named, and score what was held out.
 
-    What is finished in ``folder`` is not done again. Writes ``fold-k/`` (run and model), ``evaluation/``
+    Trainings that are finished in ``folder`` are not run again. Writes ``fold-k/`` (run and model), ``evaluation/``
     and, where pictures are made, ``floors.csv``.
     """
     chosen = recipe.data.hold_out
@@ -97,7 +97,7 @@ def reproduce(recipe: Recipe, folder: Path, *, on_case: Callable[[str], None] = 
     write_evaluation(found, folder / "evaluation", manifest=manifest, overwrite=True)
     floors = floors_of(recipe, found.cases)
     if floors:
-        (folder / "floors.csv").write_text(csv_text(SummaryRow, floors), encoding="utf-8")
+        write_csv(folder / "floors.csv", SummaryRow, floors)
     return Reproduction(found, floors, tuple(runs), folder)
 
 

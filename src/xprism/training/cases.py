@@ -36,9 +36,7 @@ def with_films(recipe: Recipe, folder: Path | str, *, jobs: int | None = None) -
 def all_cases(recipe: Recipe) -> tuple[Case, ...]:
     """The cases of all manifests."""
     if not recipe.data.manifests:
-        raise RecipeError(
-            "this recipe's films are simulated first", remedy="train it with 'xprism train' or with_films"
-        )
+        raise RecipeError("the films of this recipe are not simulated yet", remedy="train it with 'xprism train'")
     return tuple(case for manifest in recipe.data.manifests for case in read_manifest(manifest))
 
 

@@ -48,7 +48,7 @@ class DataPart(_Part):
 
     @model_validator(mode="after")
     def _says_where_films_are(self) -> DataPart:
-        if bool(self.manifests) == (self.simulate is not None) and not self.manifests:
+        if not self.manifests and self.simulate is None:
             raise ValueError("name `manifests`, or films to `simulate`")
         if (self.split == "lists") != bool(self.lists):
             raise ValueError("`split: lists` and `lists` go together")
