@@ -1,11 +1,14 @@
 """Floors are the film itself in place of a bone-suppressed picture."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
+from PIL import Image
 
 from xprism.errors import DataError
 from xprism.evaluation.floors import copied_pictures
-from xprism.evaluation.similarity import rmse
+from xprism.evaluation.similarity import mssim, rmse
 
 
 def _draw() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -40,3 +43,24 @@ def test_a_film_without_lungs_has_no_floors() -> None:
     film, real, lungs = _draw()
     with pytest.raises(DataError, match="at least one pixel"):
         copied_pictures(film, real, np.zeros_like(lungs))
+
+
+@pytest.mark.parametrize("name", ["JPCLN001", "JPCLN003"])
+def test_floors_of_real_pairs_lie_where_they_were_measured_before(name: str, shared_data: Path) -> None:
+    def grey(part: str) -> np.ndarray:
+        return np.asarray(Image.open(shared_data / "jsrt" / "bone_suppression" / f"{name}_{part}.png"))
+
+    organs = grey("organs")
+    lungs = (organs[..., 1] >= 128) | (organs[..., 2] >= 128)
+    film, real = 255 - grey("cxr").astype(float), np.where(lungs, 255 - grey("bs").astype(float), 0)
+    made = copied_pictures(film, real, lungs)
+    ranges = {
+        "copy": (1.44, 3.15),
+        "linear_fit": (1.04, 1.99),
+        "copy_larger": (3.98, 7.06),
+        "copy_smaller": (4.31, 7.87),
+        "black": (35.8, 56.9),
+    }
+    for way, (low, high) in ranges.items():
+        assert low - 0.05 <= rmse(made[way], real) <= high + 0.05, way
+    assert 0.99 <= mssim(made["copy"], real) <= 0.996

@@ -107,6 +107,18 @@ def test_a_picture_is_measured_in_the_frame_and_in_the_lungs() -> None:
     assert dict(picture_measures(made, real, lungs=np.zeros_like(lungs))).keys() == {"frame"}
 
 
+def test_an_uncut_picture_is_measured_whole_and_as_the_papers_measure() -> None:
+    rng = np.random.default_rng(2)
+    made, real = rng.integers(0, 256, (2, 20, 24)).astype(float)
+    lungs = _box(5, 15, 5, 19)
+    found = dict(picture_measures(made, real, lungs=lungs, cut=False))
+    squared = (made - real) ** 2
+    assert found["frame_unmasked"]["rmse"] == pytest.approx(math.sqrt(squared.mean()))
+    assert found["frame"]["rmse"] == pytest.approx(math.sqrt(squared[lungs].sum() / squared.size))
+    assert found["lung"]["rmse"] == pytest.approx(math.sqrt(squared[lungs].mean()))
+    assert dict(picture_measures(made, real, lungs=None, cut=False)).keys() == {"frame"}
+
+
 def test_the_real_picture_is_cut_as_its_target_is() -> None:
     target = Picture(name="soft", within=("lungs",))
     picture, lungs = np.full((20, 24), 0.5, np.float32), _box(5, 15, 5, 19)

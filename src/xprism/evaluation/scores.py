@@ -25,7 +25,7 @@ Spacing = tuple[float, float]
 
 @dataclass(frozen=True)
 class Score:
-    """One structure of one case, or one picture of it within a ``region`` (``frame`` or ``lung``).
+    """One structure of one case, or one picture of it within a ``region`` (``frame``, ``lung``, ``frame_unmasked``).
 
     What does not apply is None, what is undefined NaN. ``unit`` is that of ``hd95`` and ``assd``,
     mm or px. ``tp``, ``fp`` and ``fn`` count pixels. ``subject`` is whose film it is.
@@ -68,19 +68,29 @@ def mask_measures(predicted: NDArray[Any], reference: NDArray[Any], *, spacing: 
 
 
 def picture_measures(
-    made: NDArray[Any], real: NDArray[Any], *, lungs: NDArray[np.bool_] | None
+    made: NDArray[Any], real: NDArray[Any], *, lungs: NDArray[np.bool_] | None, cut: bool = True
 ) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Region and measures of a picture of grey levels [H, W]: the ``frame``, and the ``lung`` where lungs are known."""
-    for region, inside in (("frame", None), ("lung", lungs)):
-        if region == "frame" or (inside is not None and inside.any()):
-            yield (
-                region,
-                {
-                    "rmse": rmse(made, real, inside=inside),
-                    "psnr": psnr(made, real, inside=inside),
-                    "mssim": mssim(made, real, inside=inside),
-                },
-            )
+    """Region and measures of a picture of grey levels [H, W].
+
+    ``frame`` is every pixel, ``lung`` those inside the lungs where lungs are known. A picture that is not ``cut``
+    to the lungs has its every pixel measured as ``frame_unmasked``; its ``frame`` is then what the papers
+    measure, with both pictures black outside the true lungs.
+    """
+    inside = None if lungs is None or not lungs.any() else lungs
+    if inside is not None and not cut:
+        yield "frame_unmasked", _similarity(made, real, None)
+        made, real = np.where(inside, made, 0), np.where(inside, real, 0)
+    yield "frame", _similarity(made, real, None)
+    if inside is not None:
+        yield "lung", _similarity(made, real, inside)
+
+
+def _similarity(made: NDArray[Any], real: NDArray[Any], inside: NDArray[np.bool_] | None) -> dict[str, Any]:
+    return {
+        "rmse": rmse(made, real, inside=inside),
+        "psnr": psnr(made, real, inside=inside),
+        "mssim": mssim(made, real, inside=inside),
+    }
 
 
 def grey_levels(picture: NDArray[Any], target: Picture) -> NDArray[np.float64]:

@@ -73,7 +73,7 @@ def score_pair(both: Pair) -> list[Score]:
         real = true_levels(target, truth)
         if real is not None:
             made, lungs = grey_levels(values, target), truth.get("lungs")
-            for region, measures in picture_measures(made, real, lungs=lungs):
+            for region, measures in picture_measures(made, real, lungs=lungs, cut=bool(target.within)):
                 scores.append(Score(structure=name, region=region, **about, **measures))
     return scores
 
