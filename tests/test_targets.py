@@ -52,6 +52,11 @@ def test_tanh_masks_are_tanh_brought_to_zero_one() -> None:
     np.testing.assert_allclose(SIX_CHANNELS.activate(raw)[3:], np.tanh(raw[3:]), atol=1e-6)
 
 
+def test_a_network_that_makes_the_values_itself_is_clipped_to_their_range() -> None:
+    target = Picture(name="soft", range=(-1, 3), activation="none")
+    np.testing.assert_array_equal(target.activate(np.array([-2.0, -1, 0.5, 3, 4])), [-1, -1, 0.5, 3, 3])
+
+
 def test_classes_are_exclusive_and_follow_scipys_softmax() -> None:
     raw = 50 * np.random.default_rng(2).normal(size=(3, 4, 4))
     found = TISSUE.activate(raw)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -24,7 +24,8 @@ class Placement:
     """Where a film of ``film`` (height, width) pixels lies on a grid of ``grid`` (height, width) pixels.
 
     Of the film its ``window`` (top, left, height, width) is shown; it fills rows ``top`` to ``top +
-    height`` and columns ``left`` to ``left + width`` of the grid, the rest of which is border.
+    height`` and columns ``left`` to ``left + width`` of the grid, the rest of which is border. ``grey`` is the
+    difference of display values that one unit of the network's input stands for.
     """
 
     film: tuple[int, int]
@@ -34,6 +35,7 @@ class Placement:
     left: int
     height: int
     width: int
+    grey: float = 1.0
 
     @classmethod
     def fit(
@@ -112,25 +114,19 @@ def resize(plane: NDArray[Any], shape: tuple[int, int]) -> NDArray[np.float32]:
     return np.asarray(image.resize((shape[1], shape[0]), Image.Resampling.BILINEAR))
 
 
-def scale(plane: NDArray[Any], spec: InputSpec) -> NDArray[np.float32]:
-    """Scale display values to the network's range by their percentiles."""
-    low, high = robust_range(plane, spec.low_percent, spec.high_percent)
-    scaled = (np.asarray(plane, np.float32) - low) * np.float32(2 / (high - low)) - 1
-    scaled = np.clip(scaled, -spec.clip, spec.clip)
-    return np.asarray(-scaled if spec.inverted else scaled, np.float32)
-
-
 def prepare(
     display: NDArray[np.float32], spec: InputSpec, *, row_to_column: float = 1.0
 ) -> tuple[NDArray[np.float32], Placement]:
     """A display image [H, W] as network input [1, 1, h, w], with the placement that leads back.
 
     Wide blank borders are left out; pixels that are not square (``row_to_column`` is height over
-    width) are made so.
+    width) are made so. Grey values are scaled by percentiles of what is shown.
     """
     shape = (int(display.shape[0]), int(display.shape[1]))
     place = Placement.fit(shape, spec.size, window=content_window(display), row_to_column=row_to_column)
     film = resize(place.cut(display), (place.height, place.width))
+    low, high = robust_range(film, spec.low_percent, spec.high_percent)
+    scaled = np.clip((film - low) * np.float32(2 / (high - low)) - 1, -spec.clip, spec.clip)
     grid = np.full(spec.size, -1, np.float32)
-    place.crop(grid)[:] = scale(film, spec)
-    return grid[None, None], place
+    place.crop(grid)[:] = -scaled if spec.inverted else scaled
+    return grid[None, None], replace(place, grey=(low - high if spec.inverted else high - low) / 2)

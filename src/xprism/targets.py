@@ -86,6 +86,8 @@ class Classes(_Target):
 class Picture(_Target):
     """A translated image of one or three channels whose values lie in ``range``.
 
+    ``activation`` turns raw outputs into values: ``tanh`` brought to ``range``, or ``none`` where the network
+    makes the values itself; those are clipped to ``range`` when they are used, but not while it learns.
     Known pictures hold display values in [0, 1], which ``range`` stands for; ``full_range`` stretches
     each from its smallest to its largest value, as the papers do with films and pictures alike.
     ``inverted`` exchanges dark and bright (their films show lungs bright). ``within`` names masks of
@@ -95,6 +97,7 @@ class Picture(_Target):
 
     kind: Literal["picture"] = "picture"
     range: tuple[float, float] = Field((0.0, 1.0), description="values that the network makes of display values 0 to 1")
+    activation: Literal["tanh", "none"] = Field("tanh", description="none: the network's outputs are the values")
     channels: Literal[1, 3] = Field(1, description="3: the picture three times, as in the papers")
     within: tuple[str, ...] = Field((), description="masks outside of which the picture is blank")
     full_range: bool = Field(False, description="each picture stretched from its smallest to its largest value")
@@ -106,7 +109,7 @@ class Picture(_Target):
 
     def activate(self, raw: Array) -> Array:
         low, high = self.range
-        return low + (high - low) * (np.tanh(raw) + 1) / 2
+        return np.clip(raw, low, high) if self.activation == "none" else low + (high - low) * (np.tanh(raw) + 1) / 2
 
     def encode(self, known: Mapping[str, Array]) -> dict[str, Array]:
         if self.name not in known or not set(self.within) <= known.keys():
@@ -122,6 +125,28 @@ class Picture(_Target):
             image = np.where(inside[..., None], image, np.float32(self.range[0]))
         image = np.broadcast_to(image, (*image.shape[:2], self.channels))
         return {label: image[..., k] for k, label in enumerate(self.channel_labels)}
+
+
+class Layer(_Target):
+    """What is taken from a film to leave a picture: the film minus the layer is the picture ``leaves``.
+
+    The network makes the layer in units of its input (see ``InputSpec``), so that what no layer covers passes
+    from film to picture untouched. Known is the picture itself, on the film's own grey scale; a case's truth
+    plane holds that picture until the film's scaling is known, and the layer from then on.
+    """
+
+    kind: Literal["layer"] = "layer"
+    leaves: str = Field(description="name of the picture that remains; it is found in manifests under it")
+
+    @property
+    def channel_labels(self) -> tuple[str, ...]:
+        return (self.name,)
+
+    def activate(self, raw: Array) -> Array:
+        return raw
+
+    def encode(self, known: Mapping[str, Array]) -> dict[str, Array]:
+        return {self.name: known[self.leaves].astype(np.float32)} if self.leaves in known else {}
 
 
 class Lesions(_Target):
@@ -142,7 +167,7 @@ class Lesions(_Target):
         return {self.label: known[self.label].astype(np.float32)} if self.label in known else {}
 
 
-Target = Annotated[Masks | Classes | Picture | Lesions, Field(discriminator="kind")]
+Target = Annotated[Masks | Classes | Picture | Layer | Lesions, Field(discriminator="kind")]
 
 
 @dataclass(frozen=True)
@@ -229,6 +254,12 @@ class TargetSet(BaseModel):
         """For every truth plane the plane of the same structure on the other side; itself where there is none."""
         place = {label: k for k, label in enumerate(self.plane_labels)}
         return tuple(place.get(_other_side(label), k) for label, k in place.items())
+
+    @property
+    def is_layer(self) -> NDArray[np.bool_]:
+        """Which truth planes [P] are layers taken from the film."""
+        layers = [target.name for target in self.targets if isinstance(target, Layer)]
+        return np.isin(self.plane_labels, layers)
 
     def part(self, names: Collection[str]) -> tuple[TargetSet, list[int], list[int]]:
         """The set of some of the targets, their output channels, and their truth planes, in this set's numbers."""

@@ -114,7 +114,7 @@ def test_every_kind_of_target_is_read_out() -> None:
     raw[4, 4:8, 6:10], raw[4, 20:22, 20:24] = 3, 1
     raw[5, :, 12:20] = 4
     place = Placement.fit((64, 128), (32, 32))
-    found = decode(raw, mixed_targets(), place, clean=False)
+    found = decode(raw, mixed_targets(), place, clean=False, film=np.zeros(place.film, np.float32))
     picture, tissue = found.pictures["bone_suppressed"], found.classes["tissue"]
     assert picture.shape == tissue.shape == (64, 128)
     assert picture[2, 5] > 0.99 > 0.01 > picture[-2, 5]
@@ -128,8 +128,9 @@ def test_every_kind_of_target_is_read_out() -> None:
 
 
 def test_three_channel_pictures_come_as_one() -> None:
+    film = np.zeros((20, 20), np.float32)
     targets = TargetSet(targets=(Picture(name="stain", channels=3),))
-    found = decode(np.zeros((3, 8, 8), np.float32), targets, Placement.fit((20, 20), (8, 8)), clean=False)
+    found = decode(np.zeros((3, 8, 8), np.float32), targets, Placement.fit((20, 20), (8, 8)), clean=False, film=film)
     assert found.pictures["stain"].shape == (20, 20, 3)
     assert found.pictures["stain"].mean() == pytest.approx(0.5)
 

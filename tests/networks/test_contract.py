@@ -8,7 +8,18 @@ import pytest
 import torch
 
 from xprism.errors import DataError
-from xprism.networks import CompactUNet, Pix2PixGenerator, UNet
+from xprism.networks import (
+    FCN,
+    AutoEncoder,
+    CompactUNet,
+    DeepLabV3Plus,
+    InvertedNet,
+    Pix2PixGenerator,
+    PSPNet,
+    Scan,
+    SegNet,
+    UNet,
+)
 from xprism.training.export import export_onnx, onnx_difference
 
 NETWORKS = {
@@ -16,6 +27,13 @@ NETWORKS = {
     "unet": lambda: UNet(3, 5, width=4, levels=3),
     "pix2pix": lambda: Pix2PixGenerator(3, 5, depth=4, width=4),
     "pix2pix dilated": lambda: Pix2PixGenerator(1, 5, depth=4, width=4, dilated=True),
+    "segnet": lambda: SegNet(3, 5, width=8),
+    "fcn": lambda: FCN(3, 5, layers=(1, 2, 2, 1), width=8),
+    "invertednet": lambda: InvertedNet(1, 5, width=32),
+    "pspnet": lambda: PSPNet(3, 5, layers=(1, 2, 2, 1), width=8),
+    "deeplab": lambda: DeepLabV3Plus(3, 5, layers=(1, 2, 2, 1), width=8),
+    "autoencoder": lambda: AutoEncoder(5, 5, widths=(4, 8)),
+    "scan": lambda: Scan(1, 5, width=4),
 }
 
 

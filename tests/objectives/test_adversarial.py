@@ -39,6 +39,14 @@ def test_every_output_is_a_picture_between_minus_one_and_one() -> None:
     np.testing.assert_allclose(real[:, 2], 2 * planes[:, 2] / 255 - 1, atol=1e-6)
 
 
+def test_values_that_a_network_makes_itself_are_shown_as_they_are() -> None:
+    targets = TargetSet(targets=(Picture(name="soft", range=(0, 4), activation="none"),))
+    loss, known = AdversarialLoss(targets), torch.ones(1, 1, dtype=torch.bool)
+    values = torch.tensor([0.0, 1.0, 4.0, 5.0]).view(1, 1, 2, 2)
+    assert loss.made(values, known).flatten().tolist() == [-1, -0.5, 1, 1.5]
+    assert not loss.l1(loss.made(values, known), loss.real(values, known), known)
+
+
 def test_losses_follow_the_papers_formulas() -> None:
     real, made = torch.tensor([[0.3, -1.0]]), torch.tensor([[2.0, 0.5]])
     sigmoid = [[1 / (1 + math.exp(-v)) for v in row] for row in ((0.3, -1.0), (2.0, 0.5))]

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from xprism.objectives.ms_ssim import ms_ssim
 from xprism.objectives.supervised import SupervisedLoss
 from xprism.targets import Classes, Masks, Picture, TargetSet
 
@@ -89,6 +90,31 @@ def test_pictures_cost_mean_absolute_error_in_parts_of_their_range() -> None:
     targets = TargetSet(targets=(Picture(name="soft", range=(-1, 1)),))
     raw, planes = _draw(1, 1)
     assert _loss(targets, raw, planes, [True]) == pytest.approx(np.abs(np.tanh(raw) - planes).mean() / 2, rel=1e-5)
+
+
+def test_pictures_made_by_the_network_cost_squares_and_ms_ssim_of_what_it_made_beyond_the_range_too() -> None:
+    targets = TargetSet(targets=(Picture(name="soft", range=(-1, 1), activation="none"),))
+    rng = np.random.default_rng(3)
+    real = rng.uniform(-1, 1, (2, 1, 24, 25))
+    made = real + rng.normal(0, 0.3, real.shape)
+    assert (np.abs(made) > 1).any()
+    loss = SupervisedLoss(targets, l1=0.3, mse=0.16, ms_ssim=0.84)
+    films, truth = torch.tensor(made).float(), torch.tensor(real).float()
+    costs = []
+    for one, other in zip((made[:, 0] + 1) / 2, (real[:, 0] + 1) / 2, strict=True):
+        likeness = float(ms_ssim(torch.tensor(one)[None, None], torch.tensor(other)[None, None]))
+        costs.append(0.3 * np.abs(one - other).mean() + 0.16 * ((one - other) ** 2).mean() + 0.84 * (1 - likeness))
+    assert float(loss(films, truth, torch.tensor([[True], [True]]))) == pytest.approx(np.mean(costs), rel=1e-5)
+    assert float(loss(films, truth, torch.tensor([[False], [True]]))) == pytest.approx(costs[1], rel=1e-5)
+
+
+def test_an_unknown_picture_moves_nothing_by_ms_ssim() -> None:
+    targets = TargetSet(targets=(Picture(name="soft", activation="none"),))
+    leaf = torch.rand(2, 1, 24, 24, requires_grad=True)
+    known = torch.tensor([[True], [False]])
+    SupervisedLoss(targets, ms_ssim=1)(leaf, torch.zeros(2, 1, 24, 24), known).backward()
+    assert leaf.grad[0].any()
+    assert not leaf.grad[1].any()
 
 
 def test_tanh_masks_cost_the_same_as_logistic_masks_of_doubled_outputs() -> None:

@@ -34,7 +34,10 @@ ADVERSARIAL = (
     "objective={kind: adversarial, discriminator_width: 4}",
     "schedule.decline=constant",
 )
-SUPERVISED_AND_ADVERSARIAL = [(), ADVERSARIAL]
+CRITIC = ("network={kind: scan, width: 4}", "objective={kind: critic, width: 4}")
+VALIDATED = ("validation={share: 0.34, every: 2, patience: 2}", "schedule.learning_rate=0.02")
+WATCHED_BY_LOSS = (*CRITIC, "validation={share: 0.34, every: 1, patience: 3, measure: loss}")
+ALL_KINDS = [(), ADVERSARIAL, CRITIC, VALIDATED, WATCHED_BY_LOSS]
 
 
 class KilledError(Exception):
@@ -57,7 +60,7 @@ def _same(first: object, second: object) -> bool:
 
 
 @pytest.mark.parametrize("dies_in", [1, 2, 5])
-@pytest.mark.parametrize("change", SUPERVISED_AND_ADVERSARIAL)
+@pytest.mark.parametrize("change", ALL_KINDS, ids=["supervised", "adversarial", "critic", "validated", "watched"])
 def test_a_killed_training_that_goes_on_equals_an_unbroken_one(
     tiny_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, change: tuple[str, ...], dies_in: int
 ) -> None:
@@ -118,12 +121,24 @@ def test_the_loss_falls_and_every_step_is_logged(tiny_recipe: Recipe, tmp_path: 
 
 
 @pytest.mark.parametrize(
-    "network", ["{kind: unet, width: 4, levels: 3}", "{kind: pix2pix, depth: 5, width: 4, dilated: true}"]
+    "network",
+    [
+        "{kind: unet, width: 4, levels: 3}",
+        "{kind: pix2pix, depth: 5, width: 4, dilated: true}",
+        "{kind: scan, width: 4}",
+    ],
 )
 def test_any_network_trains_by_changing_one_line(tiny_data: Path, tmp_path: Path, network: str) -> None:
     recipe = load_recipe(tiny_data / "tiny.yaml", changes=(f"network={network}", "schedule.steps=2"))
     run = train(recipe, tmp_path / "run")
     assert run.network(torch.zeros(1, 1, 32, 32)).shape == (1, 2, 32, 32)
+
+
+def test_a_stepped_rate_is_multiplied_from_each_step_on(tiny_data: Path, tmp_path: Path) -> None:
+    changes = ("schedule.decline=[[2, 0.75], [4, 0.1]]", "schedule.warmup=0", "schedule.learning_rate=0.01")
+    train(load_recipe(tiny_data / "tiny.yaml", changes=changes), tmp_path / "run")
+    lines = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]
+    assert [line["rate"] for line in lines] == pytest.approx([0.01, 0.01, 0.0075, 0.0075, 0.00075, 0.00075])
 
 
 def test_a_training_may_start_from_another_run_at_another_size(tiny_recipe: Recipe, tmp_path: Path) -> None:

@@ -207,7 +207,7 @@ def test_a_pure_turn_agrees_with_scipy() -> None:
 
 
 def test_looks_stay_in_range_and_depend_on_their_draw_alone() -> None:
-    film = torch.rand(48, 40)
+    film = torch.rand(1, 48, 40)
     settings = AugmentSettings(marks_probability=1, border_probability=1)
     for seed in range(30):
         look = draw_look(np.random.default_rng(seed), settings)

@@ -72,7 +72,9 @@ def _one(
     prepared = timed("prepare", lambda: predictor.prepare(film))
     raw = timed("network", lambda: predictor.infer(prepared))
     targets = predictor.card.targets
-    decoded = timed("postprocess", lambda: decode(raw, targets, prepared.place, clean=options.clean))
+    decoded = timed(
+        "postprocess", lambda: decode(raw, targets, prepared.place, clean=options.clean, film=prepared.film.display)
+    )
     timed("measure", lambda: (structures_of(decoded, predictor.card, film), measure(decoded.masks, film)))
     result = predictor.finish(prepared, raw, options)
     for kind in kinds:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from xprism.grid import Placement, resize
 from xprism.inference.postprocess import Cleaning, bounding_window, clean_plane, enlarge_mask, find_pieces
 from xprism.result import Lesion
-from xprism.targets import Classes, Lesions, Masks, Picture, TargetSet
+from xprism.targets import Classes, Layer, Lesions, Masks, Picture, TargetSet
 
 
 @dataclass(frozen=True)
@@ -39,10 +39,13 @@ class Decoded:
     certainty: dict[str, Certainty] = field(default_factory=dict)
 
 
-def decode(raw: NDArray[Any], targets: TargetSet, place: Placement, *, clean: bool) -> Decoded:
-    """Read raw outputs [K, h, w] of one film out on the film's own grid.
+def decode(
+    raw: NDArray[Any], targets: TargetSet, place: Placement, *, clean: bool, film: NDArray[np.float32]
+) -> Decoded:
+    """Read raw outputs [K, h, w] of one ``film`` [H, W], as it is displayed, out on the film's own grid.
 
-    ``clean`` keeps the largest piece of every mask and fills its holes.
+    ``clean`` keeps the largest piece of every mask and fills its holes. A layer is taken from the film, not
+    clipped, so the picture that remains has the film's own depth and detail.
     """
     values = targets.activate(place.crop(raw))
     decoded = Decoded()
@@ -53,6 +56,10 @@ def decode(raw: NDArray[Any], targets: TargetSet, place: Placement, *, clean: bo
         elif isinstance(target, Picture):
             picture = _picture(planes, place.window_shape)
             decoded.pictures[target.name] = place.paste(picture, outside=target.range[0])
+        elif isinstance(target, Layer):
+            decoded.pictures[target.leaves] = film - place.paste(
+                resize(planes[0] * np.float32(place.grey), place.window_shape)
+            )
         elif isinstance(target, Classes):
             decoded.classes[target.name] = place.paste(_classes(planes, place.window_shape))
         else:

@@ -108,7 +108,7 @@ class Predictor:
         )
         if raw is None:
             return replace(result, refused=prepared.header, quality=Quality(0.0))
-        decoded = decode(raw, self.card.targets, prepared.place, clean=options.clean)
+        decoded = decode(raw, self.card.targets, prepared.place, clean=options.clean, film=prepared.film.display)
         structures = structures_of(decoded, self.card, prepared.film)
         refusal = prepared.header
         if self.chest and refusal is None:

@@ -4,15 +4,41 @@ from collections.abc import Callable
 
 from torch import nn
 
+from xprism.networks.autoencoder import AutoEncoder
 from xprism.networks.compact_unet import CompactUNet
+from xprism.networks.deeplab import DeepLabV3Plus
+from xprism.networks.fcn import FCN
+from xprism.networks.invertednet import InvertedNet
 from xprism.networks.pix2pix import Pix2PixGenerator
+from xprism.networks.pspnet import PSPNet
+from xprism.networks.scan import Scan
+from xprism.networks.segnet import SegNet
 from xprism.networks.unet import UNet
 
 NETWORKS: dict[str, Callable[..., nn.Module]] = {
     "compact_unet": CompactUNet,
     "unet": UNet,
     "pix2pix": Pix2PixGenerator,
+    "segnet": SegNet,
+    "fcn": FCN,
+    "invertednet": InvertedNet,
+    "pspnet": PSPNet,
+    "deeplab": DeepLabV3Plus,
+    "autoencoder": AutoEncoder,
+    "scan": Scan,
 }
 """Every network by the name that recipes give it."""
 
-__all__ = ["NETWORKS", "CompactUNet", "Pix2PixGenerator", "UNet"]
+__all__ = [
+    "FCN",
+    "NETWORKS",
+    "AutoEncoder",
+    "CompactUNet",
+    "DeepLabV3Plus",
+    "InvertedNet",
+    "PSPNet",
+    "Pix2PixGenerator",
+    "Scan",
+    "SegNet",
+    "UNet",
+]

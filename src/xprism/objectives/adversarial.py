@@ -14,7 +14,8 @@ class AdversarialLoss:
     With F and R the discriminator's probabilities for made and real pictures:
     L_G = mean(-log(F + eps)) + l1_weight * mean(|Y - G|), L_D = mean(-(log(R + eps) + log(1 - F + eps))).
     Every output channel is a picture in [-1, 1]; channels that a case does not know are zero in both
-    made and real ones and have no L1 term. Unions take no part.
+    made and real ones and have no L1 term. Unions take no part. A picture whose values the network makes
+    itself may leave [-1, 1] while it learns.
     """
 
     def __init__(self, targets: TargetSet, *, l1_weight: float = 10.0, eps: float = 1e-12) -> None:
@@ -28,6 +29,9 @@ class AdversarialLoss:
             part = raw[:, self.targets.slices[target.name]]
             if isinstance(target, Classes):
                 parts.append(2 * part.softmax(1) - 1)
+            elif isinstance(target, Picture) and target.activation == "none":
+                low, high = target.range
+                parts.append(2 * (part - low) / (high - low) - 1)
             elif isinstance(target, Picture) or (isinstance(target, Masks) and target.activation == "tanh"):
                 parts.append(torch.tanh(part))
             else:

@@ -8,16 +8,19 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from xprism.targets import Classes, Masks, Picture, TargetSet
+from xprism.objectives.ms_ssim import ms_ssim
+from xprism.targets import Classes, Layer, Masks, Picture, TargetSet
 
 
 class SupervisedLoss:
-    """Weighted cross-entropy plus soft Dice for masks and classes, L1 for pictures.
+    """Weighted cross-entropy plus soft Dice for masks and classes; L1, squared error and 1 - MS-SSIM for pictures.
 
     Called with raw outputs [B, K, H, W], truth planes [B, P, H, W] and known flags [B, P] as
     ``TargetSet.encode`` makes them; returns a scalar. A union plane supervises the probability that
     any of its channels is on, 1 - prod(1 - p), and counts only where a member is not known itself.
     ``weights`` says how often a mask of some label counts within its target; others count once.
+    Pictures are compared in parts of their range; layers by L1 of their values and of their differences
+    between neighbouring pixels (``layer_edges``), in units of the network's input.
     """
 
     def __init__(
@@ -27,10 +30,16 @@ class SupervisedLoss:
         cross_entropy: float = 2.0,
         dice: float = 1.0,
         l1: float = 1.0,
+        mse: float = 0.0,
+        ms_ssim: float = 0.0,
+        layer: float = 5.0,
+        layer_edges: float = 5.0,
         weights: Mapping[str, float] | None = None,
     ) -> None:
         self.targets = targets
-        self.cross_entropy, self.dice, self.l1 = cross_entropy, dice, l1
+        self.cross_entropy, self.dice = cross_entropy, dice
+        self.l1, self.mse, self.ms_ssim = l1, mse, ms_ssim
+        self.layer, self.layer_edges = layer, layer_edges
         weights = weights or {}
         self._weights = torch.tensor([weights.get(label, 1.0) for label in targets.channel_labels])
 
@@ -42,7 +51,9 @@ class SupervisedLoss:
             part = self.targets.slices[target.name]
             share = (raw[:, part], planes[:, part], known[:, part])
             if isinstance(target, Picture):
-                terms.append(self.l1 * self._picture(target, *share))
+                terms.append(self._picture(target, *share))
+            elif isinstance(target, Layer):
+                terms.append(self._layer(*share))
             elif isinstance(target, Classes):
                 terms.append(self._classes(*share))
             else:
@@ -71,8 +82,17 @@ class SupervisedLoss:
 
     def _picture(self, target: Picture, raw: Tensor, truth: Tensor, known: Tensor) -> Tensor:
         low, high = target.range
-        values = low + (high - low) * (torch.tanh(raw) + 1) / 2
-        return _over_known((values - truth).abs().mean((2, 3)) / (high - low), known)
+        made = (torch.tanh(raw) + 1) / 2 if target.activation == "tanh" else (raw - low) / (high - low)
+        real = (truth - low) / (high - low)
+        cost = self.l1 * (made - real).abs().mean((2, 3)) + self.mse * (made - real).square().mean((2, 3))
+        if self.ms_ssim:
+            cost = cost + self.ms_ssim * (1 - ms_ssim(made, real))
+        return _over_known(cost, known)
+
+    def _layer(self, made: Tensor, real: Tensor, known: Tensor) -> Tensor:
+        apart = made - real
+        edges = sum(apart.diff(dim=axis).abs().mean((2, 3)) for axis in (2, 3))
+        return _over_known(self.layer * apart.abs().mean((2, 3)) + self.layer_edges * edges, known)
 
 
 def _dice_loss(probability: Tensor, truth: Tensor) -> Tensor:

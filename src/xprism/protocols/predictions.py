@@ -19,7 +19,7 @@ from xprism.errors import CorruptFile, DataError
 from xprism.evaluation.cases import unions_of
 from xprism.readers import read
 from xprism.readers.masks import read_flags, read_mask
-from xprism.targets import Picture
+from xprism.targets import Layer, Picture
 from xprism.writers.record import read_record
 
 UNIONS = {"lungs": ("right_lung", "left_lung")}
@@ -122,6 +122,7 @@ class ModelSource:
         for name, index in result.classes.items():
             masks |= {label: index == k for k, label in enumerate(self._targets[name].channel_labels)}
         targets = {one.name: one for one in self._targets if isinstance(one, Picture)}
+        targets |= {one.leaves: Picture(name=one.leaves) for one in self._targets if isinstance(one, Layer)}
         pictures = {name: (targets[name], values) for name, values in result.pictures.items()}
         spacing = None if film.spacing is None else (film.spacing.row_mm, film.spacing.column_mm)
         return Prediction("model", masks, pictures, spacing)

@@ -53,6 +53,9 @@ class AugmentSettings(BaseModel):
     border: Share = Field(0.1, description="largest width of a border")
     marks_probability: Share = Field(0.35, description="burnt-in letters")
     invert_probability: Share = Field(0.08, description="dark and bright exchanged")
+    exchange_layers: Share = Field(
+        0.0, description="the layer of another case laid over what remains of this one; such a sample teaches it alone"
+    )
 
 
 class PaperAugment(BaseModel):
@@ -222,40 +225,44 @@ def _draw_mark(rng: Rng) -> Mark:
     )
 
 
-def apply_look(film: Tensor, look: Look) -> Tensor:
-    """A film [H, W] in [0, 1] as another machine, exposure or processing might have shown it, in [0, 1]."""
-    side = max(film.shape)
-    out = _unit(film, *look.window) ** look.gamma
+def apply_look(films: Tensor, look: Look) -> Tensor:
+    """Films [K, H, W] in [0, 1] as another machine, exposure or processing might have shown them, in [0, 1].
+
+    What the draw leaves to the film's own grey values is measured on the first, so that all are shown alike.
+    """
+    shape = films.shape[-2:]
+    side = max(shape)
+    out = _unit(films, *look.window) ** look.gamma
     if look.local_contrast:
         out = out + look.local_contrast * (out - _blur(out, look.local_sigma * side))
     if look.bias.any():
-        field_ = F.interpolate(torch.from_numpy(look.bias)[None, None], film.shape, mode="bicubic", align_corners=True)
+        field_ = F.interpolate(torch.from_numpy(look.bias)[None, None], shape, mode="bicubic", align_corners=True)
         out = out + 0.5 * field_[0, 0]
     if look.blur:
         out = _blur(out, look.blur * side)
     out = _unit(out, 0, 100)
     out = _draw_marks(out, look.marks)
     if look.noise:
-        noise = np.random.default_rng(look.noise_seed).standard_normal(film.shape, np.float32)
+        noise = np.random.default_rng(look.noise_seed).standard_normal(shape, np.float32)
         out = out + look.noise * torch.from_numpy(noise)
     top, bottom, left, right = (round(part * side) for part in look.borders)
-    frame = torch.ones_like(out, dtype=torch.bool)
-    frame[top : frame.shape[0] - bottom, left : frame.shape[1] - right] = False
+    frame = torch.ones(shape, dtype=torch.bool)
+    frame[top : shape[0] - bottom, left : shape[1] - right] = False
     out = torch.where(frame, look.border_value, out)
     return (1 - out if look.invert else out).clamp(0, 1)
 
 
 def _unit(values: Tensor, low_percent: float, high_percent: float) -> Tensor:
-    sample = values[::4, ::4].flatten().sort().values
+    sample = values[0, ::4, ::4].flatten().sort().values
     low = sample[int(low_percent / 100 * (len(sample) - 1))]
     high = sample[int(high_percent / 100 * (len(sample) - 1))]
     return ((values - low) / (high - low).clamp(min=1e-6)).clamp(0, 1)
 
 
 def _blur(values: Tensor, sigma: float) -> Tensor:
-    """Gaussian blur; wide ones run on a coarser grid, which they cannot be told from."""
+    """Gaussian blur of films [K, H, W]; wide ones run on a coarser grid, which they cannot be told from."""
     step = max(1, int(sigma / 3))
-    small = F.avg_pool2d(values[None, None], step) if step > 1 else values[None, None]
+    small = F.avg_pool2d(values[:, None], step) if step > 1 else values[:, None]
     sigma /= step
     radius = max(1, int(3 * sigma + 0.5))
     taps = torch.exp(-0.5 * (torch.arange(-radius, radius + 1) / sigma) ** 2)
@@ -264,14 +271,14 @@ def _blur(values: Tensor, sigma: float) -> Tensor:
         pad = (0, 0, radius, radius) if axis == 2 else (radius, radius, 0, 0)
         shape = (1, 1, -1, 1) if axis == 2 else (1, 1, 1, -1)
         small = F.conv2d(F.pad(small, pad, mode="replicate"), taps.view(shape))
-    return F.interpolate(small, values.shape, mode="bilinear", align_corners=False)[0, 0] if step > 1 else small[0, 0]
+    if step > 1:
+        small = F.interpolate(small, values.shape[-2:], mode="bilinear", align_corners=False)
+    return small[:, 0]
 
 
-def _draw_marks(film: Tensor, marks: tuple[Mark, ...]) -> Tensor:
-    if not marks:
-        return film
-    height, width = film.shape
-    out = film
+def _draw_marks(films: Tensor, marks: tuple[Mark, ...]) -> Tensor:
+    height, width = films.shape[-2:]
+    out = films
     for mark in marks:
         stencil = Image.new("L", (width, height))
         place = (mark.column * width, mark.row * height)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from xprism.data.manifest import Case, read_manifest
-from xprism.data.split import by_lists, k_fold, leave_one_out, official_scr
+from xprism.data.split import by_lists, copies_share_subject, k_fold, leave_one_out, official_scr
 from xprism.errors import RecipeError
 from xprism.progress import Progress
 from xprism.simulate.dataset import DatasetRequest, simulate_dataset
@@ -27,8 +28,8 @@ def with_films(recipe: Recipe, folder: Path | str, *, jobs: int | None = None) -
     home = Path(folder).resolve() / "films"
     manifest = home / "manifest.csv"
     if not manifest.is_file():
-        with Progress("simulated films", wanted.count) as shown:
-            request = DatasetRequest(wanted.count, wanted.size, wanted.seed)
+        request = DatasetRequest(**wanted.model_dump())
+        with Progress("simulated films", request.films) as shown:
             manifest = simulate_dataset(home, request, jobs=jobs or os.cpu_count() or 1, on_case=shown.step)
     return recipe.model_copy(update={"data": recipe.data.model_copy(update={"manifests": (manifest,)})})
 
@@ -41,7 +42,21 @@ def all_cases(recipe: Recipe) -> tuple[Case, ...]:
 
 
 def training_cases(recipe: Recipe) -> tuple[Case, ...]:
-    """The cases that train: all of the manifests but the held-out fold, or as many subjects of them as to take."""
+    """The cases that train: those that may be learnt from but for the subjects of the validation."""
+    cases = _learnable_cases(recipe)
+    watched = _watched_subjects(recipe, cases)
+    return tuple(case for case in cases if case.subject not in watched)
+
+
+def validation_cases(recipe: Recipe) -> tuple[Case, ...]:
+    """The cases that choose the weights and never train; none where the recipe has no validation."""
+    cases = _learnable_cases(recipe)
+    watched = _watched_subjects(recipe, cases)
+    return tuple(case for case in cases if case.subject in watched)
+
+
+def _learnable_cases(recipe: Recipe) -> tuple[Case, ...]:
+    """All cases of the manifests but the held-out fold, or as many subjects of them as to take."""
     cases = tuple(case for case, held in _with_held(recipe) if not held)
     if recipe.data.take is None:
         return cases
@@ -50,6 +65,24 @@ def training_cases(recipe: Recipe) -> tuple[Case, ...]:
         raise RecipeError(f"data.take is {recipe.data.take}, there are {len(subjects)} subjects to learn from")
     drawn = np.random.default_rng(recipe.data.draw).permutation(subjects)[: recipe.data.take]
     return tuple(case for case in cases if case.subject in set(drawn))
+
+
+def _watched_subjects(recipe: Recipe, cases: Sequence[Case]) -> set[str]:
+    """The share of the subjects that the validation takes, the same part of every stratum but for rounding."""
+    if recipe.validation is None:
+        return set()
+    copies_share_subject(cases)
+    stratum: dict[str, str] = {}
+    for case in cases:
+        stratum.setdefault(case.subject, case.attributes.get(recipe.data.stratify, ""))
+    shuffled = np.random.default_rng([recipe.data.seed, 1]).permutation(sorted(stratum)).tolist()
+    order = sorted(shuffled, key=stratum.__getitem__)
+    ends = [math.floor(place * recipe.validation.share + 0.5) for place in range(len(order) + 1)]
+    watched = {subject for subject, before, after in zip(order, ends, ends[1:], strict=False) if after > before}
+    if cases and not watched:
+        share = recipe.validation.share
+        raise RecipeError(f"validation.share {share} of {len(order)} subjects is none", remedy="set aside more of them")
+    return watched
 
 
 def held_out_cases(recipe: Recipe) -> tuple[Case, ...]:

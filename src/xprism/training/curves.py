@@ -23,6 +23,8 @@ COLOURS = {
     "l1": "#009e73",
     "discriminator": "#0072b2",
     "loss": "#222222",
+    "validation_loss": "#cc79a7",
+    "validation_dice": "#cc79a7",
 }
 """One colour a loss, told apart by colour-blind eyes as well."""
 NAMES = {
@@ -30,6 +32,8 @@ NAMES = {
     "l1": "L1 loss",
     "discriminator": "loss of the discriminator",
     "loss": "loss",
+    "validation_loss": "loss of validation",
+    "validation_dice": "1 - Dice of validation",
 }
 UNDECIDED = {"discriminator": (2 * math.log(2), "2 ln 2"), "adversarial": (math.log(2), "ln 2")}
 """The losses of a discriminator that takes every patch for real at one half, as at the end of a sound training."""
@@ -41,6 +45,7 @@ def loss_curves(run_folder: Path | str) -> Path:
     An adversarial training has three curves (GAN, L1 and discriminator), a supervised one has its loss,
     on a logarithmic axis against epochs (steps, where the log counts no epochs). Bold curves are
     exponential means with decay 0.99, free of their start at zero, over the faint losses themselves.
+    A validation has a mark for each look, Dice as what it lacks to 1.
     Raises ``DataError`` where nothing is logged, ``MissingExtra`` without matplotlib.
     """
     if find_spec("matplotlib") is None:
@@ -88,6 +93,12 @@ def _draw(axes: Axes, lines: list[dict[str, Any]]) -> None:
             axes.axhline(level, color=COLOURS[name], linestyle="--", linewidth=1)
             at_the_end = axes.get_yaxis_transform()
             axes.text(1.005, level, text, color=COLOURS[name], transform=at_the_end, va="center", fontsize=9)
+    for name in ("validation_loss", "validation_dice"):
+        looks = [(line[along], line[name]) for line in lines if name in line]
+        if looks:
+            at, figures = np.array(looks, np.float64).T
+            shown = 1 - figures if name == "validation_dice" else figures
+            axes.plot(at, shown, "o-", color=COLOURS[name], markersize=4, linewidth=1, label=NAMES[name])
     warned = [line[along] for line in lines if "warnings" in line]
     if warned:
         top = [1.0] * len(warned)

@@ -5,16 +5,20 @@ from __future__ import annotations
 import shutil
 from copy import deepcopy
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
 import onnxruntime
 import torch
+from numpy.typing import NDArray
 from safetensors.torch import save_file
+from scipy.special import expit
 from torch import Tensor, nn
 
 from xprism.card import Card, sha256_of
 from xprism.errors import ModelError
+from xprism.targets import Picture, TargetSet
 from xprism.training.runs import Run
 
 TOLERANCE = 1e-4
@@ -50,13 +54,27 @@ def _anonymise(path: Path) -> None:
     onnx.save(model, path)
 
 
-def onnx_difference(network: nn.Module, path: Path, films: Tensor) -> float:
-    """Largest difference between probabilities of torch and of ONNX Runtime on ``films`` [B, 1, h, w]."""
+def onnx_difference(network: nn.Module, path: Path, films: Tensor, *, targets: TargetSet | None = None) -> float:
+    """Largest difference between torch and ONNX Runtime on ``films`` [B, 1, h, w].
+
+    It is one of what ``targets`` make of the raw outputs, pictures in parts of their range; without targets of
+    logistic probabilities. For a network of ``near_ties``, where one value may lie a pixel off, it is the mean.
+    """
     session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
     (raw,) = session.run(None, {"film": films.numpy()})
     with torch.no_grad():
-        ours = torch.sigmoid(network.eval().float()(films)).numpy()
-    return float(np.abs(ours - 1 / (1 + np.exp(-np.asarray(raw)))).max())
+        ours = network.eval().float()(films).numpy()
+    if targets is None:
+        return _judged(network, np.abs(expit(ours) - expit(np.asarray(raw))))
+    apart = np.abs(targets.activate(ours) - targets.activate(np.asarray(raw)))
+    for target in targets:
+        if isinstance(target, Picture):
+            apart[:, targets.slices[target.name]] /= target.range[1] - target.range[0]
+    return _judged(network, apart)
+
+
+def _judged(network: nn.Module, apart: NDArray[Any]) -> float:
+    return float(apart.mean() if getattr(network, "near_ties", False) else apart.max())
 
 
 def export_model(
@@ -88,7 +106,7 @@ def export_model(
         {name: value.float() if value.is_floating_point() else value for name, value in halved.items()}
     )
     export_onnx(network, partial / "model.onnx", size=card.input.size)
-    difference = onnx_difference(network, partial / "model.onnx", check)
+    difference = onnx_difference(network, partial / "model.onnx", check, targets=card.targets)
     if difference > TOLERANCE:
         raise ModelError(f"ONNX and torch differ by {difference:.1e}", where=str(folder), remedy="report this network")
     if licence is None:

@@ -17,13 +17,13 @@ import torch
 import yaml
 from lightning_fabric import Fabric
 from lightning_fabric.strategies.ddp import DDPStrategy
-from torch import nn
+from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
 from xprism.allocator import keep_freed_memory
 from xprism.data.manifest import write_manifest
 from xprism.errors import DataError, RecipeError
-from xprism.training.cases import held_out_cases, training_cases
+from xprism.training.cases import held_out_cases, training_cases, validation_cases
 from xprism.training.checkpoint import load_checkpoint, save_checkpoint
 from xprism.training.log import TrainingLog
 from xprism.training.recipe import Recipe, Schedule
@@ -31,17 +31,23 @@ from xprism.training.runs import Run, load_run
 from xprism.training.samples import Samples
 from xprism.training.start import starting_network
 from xprism.training.steps import STEPS
+from xprism.training.validation import Validation
+
+ALIVE_BY, DRAWS = 200, 5
+"""Steps after which an output of nothing but zeros counts as dead, and how many seeds of weights are tried."""
+BEGINNING: dict[str, Any] = {"step": 0, "seconds": 0.0, "stopped": None, "draw": 0, "validation": {}}
+"""The state of a training that has not begun."""
 
 
 def train(recipe: Recipe, folder: Path | str, *, resume: bool = False) -> Run:
     """Train by ``recipe`` into ``folder``; with ``resume`` go on from its last checkpoint.
 
-    Writes ``recipe.yaml``, ``environment.json``, ``held-out.csv`` (a manifest, where a fold is held
-    out), ``metrics.jsonl`` and ``checkpoint.pt``, in the end ``curves.png``, and ``tensorboard/``
-    where that is installed. Several devices share every step's films. Every sample is drawn from the seed
-    and its number, dropout from the seed and the step, so a resumed training equals an unbroken one.
-    Raises ``RecipeError`` where ``folder`` holds a run and ``resume`` was not asked for, or a run of
-    another recipe.
+    Writes ``recipe.yaml``, ``environment.json``, ``held-out.csv`` and ``validation.csv`` (manifests, where
+    cases are held out or set aside), ``metrics.jsonl`` and ``checkpoint.pt``, in the end ``curves.png``, and
+    ``tensorboard/`` where that is installed. Several devices share every step's films. Every sample is drawn
+    from the seed and its number, dropout from the seed and the step, so a resumed training equals an unbroken
+    one. Raises ``RecipeError`` where ``folder`` holds a run and ``resume`` was not asked for, or a run of
+    another recipe, and where the weights of every seed that is tried die.
     """
     folder = Path(folder)
     last = folder / "checkpoint.pt"
@@ -66,27 +72,40 @@ def train(recipe: Recipe, folder: Path | str, *, resume: bool = False) -> Run:
 
 
 def _train(fabric: Fabric, recipe: Recipe, folder: Path) -> None:
-    """The training itself, on one device of however many there are."""
+    """The training on one device of however many there are, begun again with other weights where the first die."""
     schedule, devices = recipe.schedule, fabric.world_size
     warnings.filterwarnings("ignore", message=".*broadcast_buffers", module="lightning_fabric")  # not yet renamed there
     keep_freed_memory()
     if schedule.threads or devices > 1:
         torch.set_num_threads(schedule.threads or max(1, (os.cpu_count() or 1) // devices))
+    samples = Samples(training_cases(recipe), recipe)
+    last = folder / "checkpoint.pt"
+    state: dict[str, Any] = BEGINNING | (load_checkpoint(last) if last.exists() else {})
+    for draw in range(state["draw"], DRAWS):
+        if _train_weights(fabric, recipe, folder, samples=samples, state=state):
+            return
+        state = BEGINNING | {"draw": draw + 1}
+    raise RecipeError(
+        f"the network's output was zero everywhere after {ALIVE_BY} steps, with the weights of {DRAWS} seeds",
+        where=str(folder),
+        remedy="lower schedule.learning_rate, or choose another schedule.seed",
+    )
 
-    torch.manual_seed(schedule.seed)
+
+def _train_weights(fabric: Fabric, recipe: Recipe, folder: Path, *, samples: Samples, state: dict[str, Any]) -> bool:
+    """Train on from ``state``; whether the weights live, for those whose output is zero no longer learn."""
+    schedule, devices, draw = recipe.schedule, fabric.world_size, state["draw"]
+    torch.manual_seed(schedule.seed + draw)
     network, fresh = starting_network(recipe)
     network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     ema = deepcopy(network).to(fabric.device)
-    take_step = STEPS[recipe.objective.kind](recipe, network, fabric)
-    last = folder / "checkpoint.pt"
-    state: dict[str, Any] = {"step": 0, "seconds": 0.0, "stopped": None}
-    if last.exists():
-        state = load_checkpoint(last)
+    take_step, validation = STEPS[recipe.objective.kind](recipe, network, fabric), Validation(recipe, fabric)
+    if state["step"]:
         network.load_state_dict(state["network"])
         ema.load_state_dict(state["ema"])
         take_step.load_state_dict(state["objective"])
+        validation.load_state_dict(state["validation"])
 
-    samples = Samples(training_cases(recipe), recipe)
     steps = range(state["step"], state["step"] if state["stopped"] else schedule.steps)
     numbers = sample_numbers(steps, batch=schedule.batch, device=fabric.global_rank, devices=devices)
     batches = DataLoader(samples, schedule.batch // devices, sampler=numbers)
@@ -105,20 +124,38 @@ def _train(fabric: Fabric, recipe: Recipe, folder: Path) -> None:
             _average(ema, network, min(schedule.ema, (1 + step) / (10 + step)))
 
             seconds = time.monotonic() - started
+            if step + 1 == ALIVE_BY and _is_dead(fabric, network, films):
+                log.say(f"the output is zero everywhere after {ALIVE_BY} steps: beginning again with other weights")
+                return False
             stopped = take_step.reason_to_stop(losses)
+            no_better = validation(step + 1, ema, ends=stopped is not None)
+            stopped = stopped or no_better
             line = {"step": step + 1, "epoch": round((step + 1) * schedule.batch / len(samples.epoch), 4)}
             line |= {**losses, "rate": rate, "seconds": round(seconds, 1), **take_step.noted.fields}
-            log.add(line, losses, take_step.noted.messages)
+            line |= {**validation.noted.fields, **({"seed_of_weights": schedule.seed + draw} if draw else {})}
+            log.add(line, losses, (*take_step.noted.messages, *validation.noted.messages))
             if stopped or (step + 1) % schedule.checkpoint_every == 0 or step + 1 == schedule.steps:
                 log.flush()
-                state = {"step": step + 1, "seconds": seconds, "stopped": stopped, "ema": ema.state_dict()}
-                state |= {"network": network.state_dict(), "objective": take_step.state_dict()}
+                state = {"step": step + 1, "seconds": seconds, "stopped": stopped, "draw": draw}
+                state |= {"network": network.state_dict(), "ema": ema.state_dict()}
+                state |= {"objective": take_step.state_dict(), "validation": validation.state_dict()}
                 if fabric.is_global_zero:
-                    save_checkpoint(last, state)
+                    save_checkpoint(folder / "checkpoint.pt", state)
             if stopped:
                 log.say(f"stopped after {step + 1} steps: {stopped}")
                 break
         log.draw()
+    return True
+
+
+@torch.no_grad()
+def _is_dead(fabric: Fabric, network: nn.Module, films: Tensor) -> bool:
+    """Whether the output is zero at every pixel of a batch, on all devices."""
+    network.eval()
+    with fabric.autocast():
+        living = network(films).any().float()
+    network.train()
+    return not torch.as_tensor(fabric.all_reduce(living, reduce_op="sum")).item()
 
 
 def sample_numbers(steps: range, *, batch: int, device: int, devices: int) -> list[int]:
@@ -144,6 +181,8 @@ def _share_of_rate(step: int, schedule: Schedule) -> float:
         return (step + 1) / schedule.warmup
     if schedule.decline == "constant":
         return 1.0
+    if isinstance(schedule.decline, tuple):
+        return math.prod(times for begin, times in schedule.decline if step >= begin)
     return 0.5 * (1 + math.cos(math.pi * (step - schedule.warmup) / max(1, schedule.steps - schedule.warmup)))
 
 
@@ -157,12 +196,12 @@ def _average(ema: nn.Module, network: nn.Module, decay: float) -> None:
 
 
 def _describe(recipe: Recipe, folder: Path) -> None:
-    held_out = held_out_cases(recipe)
     (folder / "recipe.yaml").write_text(
         yaml.safe_dump(recipe.model_dump(mode="json"), sort_keys=False), encoding="utf-8"
     )
-    if held_out:
-        write_manifest(folder / "held-out.csv", held_out)
+    for name, cases in (("held-out", held_out_cases(recipe)), ("validation", validation_cases(recipe))):
+        if cases:
+            write_manifest(folder / f"{name}.csv", cases)
     facts = {
         "python": platform.python_version(),
         "torch": torch.__version__,

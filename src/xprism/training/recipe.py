@@ -5,29 +5,28 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
+from pydantic import Discriminator, Field, Tag, model_validator
 
 from xprism.card import InputSpec
-from xprism.targets import TargetSet
+from xprism.targets import Classes, Layer, Lesions, Masks, TargetSet
 from xprism.training.augment import AugmentSettings, PaperAugment
+from xprism.training.recipe_networks import CompactUNetPart, Count, NetworkPart, Part
 
-Count = Annotated[int, Field(gt=0)]
 Weight = Annotated[float, Field(ge=0)]
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+class SimulatePart(Part):
+    """Simulated films to learn from, made beside the run where there are none yet."""
 
-
-class SimulatePart(_Part):
-    """Simulated chest films to learn from, made beside the run where there are none yet."""
-
-    count: Count = Field(description="how many films")
+    kind: Literal["chest", "ct", "mri"] = Field("chest", description="ct: two doses; mri: several contrasts")
+    count: Count = Field(description="how many subjects; a chest is one film")
+    slices: Count = Field(1, description="slices a subject of ct and mri")
     size: Count = Field(256, description="side of a film in pixels")
+    photons: float = Field(1e5, gt=0, description="dose of ct films, in photons a ray")
     seed: int = Field(0, description="equal seeds give equal films")
 
 
-class DataPart(_Part):
+class DataPart(Part):
     """Which cases train, and which are held out of them."""
 
     manifests: tuple[Path, ...] = Field((), description="manifests, relative to the file that names them")
@@ -57,63 +56,27 @@ class DataPart(_Part):
         return self
 
 
-class CompactUNetPart(_Part):
-    """A small residual U-Net made for CPUs (``networks.CompactUNet``)."""
-
-    kind: Literal["compact_unet"] = "compact_unet"
-    in_channels: Literal[1] = Field(1, description="1: the film as it is")
-    widths: tuple[Count, ...] = Field((16, 32, 64, 128, 192, 192), description="channels of each level")
-    blocks: tuple[Annotated[int, Field(ge=0)], ...] = Field((0, 0, 1, 1, 1, 1), description="more blocks, a level")
-
-    @property
-    def multiple(self) -> int:
-        return int(2 ** len(self.widths))
-
-
-class UNetPart(_Part):
-    """The plain U-Net (``networks.UNet``); 31,031,875 parameters as it stands."""
-
-    kind: Literal["unet"]
-    in_channels: Literal[1, 3] = Field(3, description="3: the film three times")
-    width: Count = Field(64, description="channels of the first level")
-    levels: int = Field(5, ge=2, description="number of levels")
-
-    @property
-    def multiple(self) -> int:
-        return int(2 ** (self.levels - 1))
-
-
-class Pix2PixPart(_Part):
-    """The generator of Eslami et al. 2020 (``networks.Pix2PixGenerator``)."""
-
-    kind: Literal["pix2pix"]
-    in_channels: Literal[1, 3] = Field(3, description="3: the film three times, as in the paper")
-    dilated: bool = Field(False, description="dilated encoder: MTdG and STdG have it, MT and ST do not")
-    depth: int = Field(8, ge=2, description="number of layers of the encoder")
-    width: Count = Field(64, description="channels of the first layer")
-    test_as_trained: bool = Field(False, description="batch statistics and dropout in use too, as in the authors' code")
-
-    @property
-    def multiple(self) -> int:
-        return int(2**self.depth)
-
-
-NetworkPart = Annotated[CompactUNetPart | UNetPart | Pix2PixPart, Field(discriminator="kind")]
-
-
-class SupervisedPart(_Part):
-    """Weighted sum of cross-entropy, soft Dice and L1 (``objectives.SupervisedLoss``)."""
+class SupervisedPart(Part):
+    """Weighted sum of differences from the truth (``objectives.SupervisedLoss``)."""
 
     kind: Literal["supervised"] = "supervised"
     cross_entropy: Weight = Field(2.0, description="weight of cross-entropy, for masks")
     dice: Weight = Field(1.0, description="weight of soft Dice, for masks and classes")
     l1: Weight = Field(1.0, description="weight of the absolute difference, for pictures")
+    mse: Weight = Field(0.0, description="weight of the squared difference, for pictures")
+    ms_ssim: Weight = Field(0.0, description="weight of 1 - MS-SSIM, for pictures")
+    layer: Weight = Field(5.0, description="weight of the absolute difference, for layers")
+    layer_edges: Weight = Field(5.0, description="weight of the difference of neighbouring pixels, for layers")
     weights: dict[str, Weight] = Field(
         default_factory=dict, description="how often the mask of a label counts; once where not given"
     )
 
+    @property
+    def supervised(self) -> SupervisedPart:
+        return self
 
-class AdversarialPart(_Part):
+
+class AdversarialPart(Part):
     """Generator against discriminator, plus L1 (``objectives.AdversarialLoss``); targets may be left to supervision."""
 
     kind: Literal["adversarial"]
@@ -125,8 +88,26 @@ class AdversarialPart(_Part):
     stop_l1: float | None = Field(0.005, gt=0, description="stop where the smoothed L1 falls below; null never stops")
     guard: Count | None = Field(100, description="stop after so many checks at which the discriminator was ahead")
 
+    @property
+    def supervised(self) -> SupervisedPart:
+        return self.rest
 
-ObjectivePart = Annotated[SupervisedPart | AdversarialPart, Field(discriminator="kind")]
+
+class CriticPart(Part):
+    """Supervision of all targets, plus a critic that looks at whole cases, as in SCAN (``networks.ScanCritic``)."""
+
+    kind: Literal["critic"]
+    pixels: SupervisedPart = Field(SupervisedPart(), description="the supervision")
+    weight: Weight = Field(0.01, description="weight of the critic's judgement")
+    film: bool = Field(False, description="the critic sees the film as well")
+    width: Count = Field(8, description="channels of the critic's first layer")
+
+    @property
+    def supervised(self) -> SupervisedPart:
+        return self.pixels
+
+
+ObjectivePart = Annotated[SupervisedPart | AdversarialPart | CriticPart, Field(discriminator="kind")]
 
 
 def _augment_kind(value: Any) -> str:
@@ -138,13 +119,15 @@ AugmentPart = Annotated[
 ]
 
 
-class Schedule(_Part):
+class Schedule(Part):
     """How long and how fast: AdamW, which is Adam where nothing decays."""
 
     steps: Count = Field(description="number of steps")
     batch: Count = Field(8, description="films a step")
     learning_rate: float = Field(2e-3, gt=0, description="highest rate")
-    decline: Literal["cosine", "constant"] = Field("cosine", description="how the rate goes on after the warm-up")
+    decline: Literal["cosine", "constant"] | tuple[tuple[int, float], ...] = Field(
+        "cosine", description="how the rate goes on after the warm-up; a list: from each step on, times the number"
+    )
     betas: tuple[float, float] = Field((0.9, 0.999), description="of Adam")
     weight_decay: Weight = Field(0.02, description="of AdamW")
     warmup: int = Field(100, ge=0, description="steps in which the rate rises")
@@ -163,7 +146,16 @@ class Schedule(_Part):
         return self
 
 
-class Recipe(_Part):
+class ValidationPart(Part):
+    """Subjects set aside to choose the weights by and to end early; they never train."""
+
+    share: float = Field(0.1, gt=0, lt=1, description="part of the training subjects, spread as `data.stratify` says")
+    every: Count = Field(100, description="steps between looks")
+    patience: Count = Field(10, description="end after so many looks that were no better than the best")
+    measure: Literal["loss", "dice"] = Field("dice", description="loss: that of supervision; dice: mean over masks")
+
+
+class Recipe(Part):
     """Everything about one training."""
 
     name: str = Field(description="of the model that it makes")
@@ -178,6 +170,7 @@ class Recipe(_Part):
     objective: ObjectivePart = SupervisedPart()
     augment: AugmentPart | None = Field(AugmentSettings(), description="null trains on the films as they are")
     schedule: Schedule
+    validation: ValidationPart | None = Field(None, description="null trains on all films, to the end")
 
     @property
     def starting_point(self) -> str | None:
@@ -194,8 +187,7 @@ class Recipe(_Part):
 
     @model_validator(mode="after")
     def _weights_name_labels(self) -> Recipe:
-        supervised = self.objective.rest if isinstance(self.objective, AdversarialPart) else self.objective
-        unknown = set(supervised.weights) - set(self.targets.channel_labels)
+        unknown = set(self.objective.supervised.weights) - set(self.targets.channel_labels)
         if unknown:
             raise ValueError(f"objective.weights names {sorted(unknown)}; there are {self.targets.channel_labels}")
         return self
@@ -206,4 +198,22 @@ class Recipe(_Part):
         unknown = set(self.objective.targets) - set(names) if isinstance(self.objective, AdversarialPart) else set()
         if unknown:
             raise ValueError(f"objective.targets names {sorted(unknown)}; there are {names}")
+        return self
+
+    @model_validator(mode="after")
+    def _layers_are_supervised(self) -> Recipe:
+        layers = {target.name for target in self.targets if isinstance(target, Layer)}
+        judged = set(self.objective.targets) if isinstance(self.objective, AdversarialPart) else set()
+        every = isinstance(self.objective, AdversarialPart) and not judged
+        if layers and (every or layers & judged or isinstance(self.objective, CriticPart)):
+            raise ValueError(f"layers cannot be judged: leave {sorted(layers)} out of objective.targets")
+        return self
+
+    @model_validator(mode="after")
+    def _validation_can_be_measured(self) -> Recipe:
+        measure = None if self.validation is None else self.validation.measure
+        if measure == "loss" and isinstance(self.objective, AdversarialPart):
+            raise ValueError("validation.measure must be dice here: an adversarial objective has no loss of its own")
+        if measure == "dice" and not any(isinstance(one, Masks | Classes | Lesions) for one in self.targets):
+            raise ValueError("validation.measure must be loss here: no target is a mask, which Dice needs")
         return self

@@ -11,7 +11,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
-from xprism.targets import Classes, Lesions, Masks, Picture, TargetSet
+from xprism.targets import Classes, Layer, Lesions, Masks, Picture, TargetSet
 from xprism.training.recipe import Recipe
 
 _HEAD = """# The recipe
@@ -41,7 +41,7 @@ def reference() -> str:
             inner = [one for entry in model.model_fields.values() for one in _models(entry.annotation)]
             parts += [_table(f"{name}.{_key(model, one)}", one) for one in inner]
     parts.append(f"## targets\n\n{_TARGETS}")
-    parts += [_table(_title("targets", model), model, level=3) for model in (Masks, Classes, Picture, Lesions)]
+    parts += [_table(_title("targets", model), model, level=3) for model in (Masks, Classes, Picture, Layer, Lesions)]
     return "\n".join(parts)
 
 

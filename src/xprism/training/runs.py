@@ -16,7 +16,7 @@ from xprism.training.recipe import Recipe
 
 @dataclass(frozen=True)
 class Run:
-    """A finished or unfinished training: its folder, recipe and EMA network."""
+    """A finished or unfinished training: its folder, recipe and EMA network (the best one by its validation)."""
 
     folder: Path
     recipe: Recipe
@@ -44,7 +44,8 @@ def load_run(folder: Path | str) -> Run:
     recipe = Recipe.model_validate(yaml.safe_load((folder / "recipe.yaml").read_text(encoding="utf-8")))
     state = load_checkpoint(folder / "checkpoint.pt")
     network = build_network(recipe)
-    network.load_state_dict(state["ema"])
+    best = state.get("validation") or {}
+    network.load_state_dict(best.get("weights") or state["ema"])
     return Run(folder, recipe, network.eval(), state["seconds"] / 60)
 
 

@@ -36,10 +36,15 @@ FINER = 4 / 3
 
 @dataclass(frozen=True)
 class Held:
-    """One case in memory: film [1, h, w] in [0, 1] and its extent (ones inside), truth planes uint8 [P', h, w]."""
+    """One case in memory: film [1, h, w] in [0, 1] and its extent (ones inside), truth planes uint8 [P', h, w].
+
+    ``remains`` [L', h, w] is what the film without each known layer shows, on the film's scale; P' are the other
+    known planes.
+    """
 
     film: Tensor
     truth: Tensor
+    remains: Tensor
     known: Tensor
 
 
@@ -48,14 +53,31 @@ def hold(case: Case, targets: TargetSet, size: tuple[int, int], spec: InputSpec)
     film = case.load_film()
     place = Placement.fit((int(film.shape[0]), int(film.shape[1])), size)
     low, high = robust_range(film, min(0.2, spec.low_percent), max(99.8, spec.high_percent))
-    shown = np.clip((film - low) / (high - low), 0, 1)
-    placed = place.onto_grid(1 - shown if spec.inverted else shown, border=0)
+
+    def shown(plane: NDArray[Any]) -> NDArray[Any]:
+        unit = np.clip((plane - low) / (high - low), 0, 1)
+        return 1 - unit if spec.inverted else unit
+
+    placed = place.onto_grid(shown(film), border=0)
     extent = place.onto_grid(np.ones(place.film, np.float32), border=0)
     shape = (place.height, place.width)
     truth = targets.encode({label: _resized(plane, shape) for label, plane in case.load_truth().items()}, shape)
-    planes = np.zeros((int(truth.known.sum()), *size), np.float32)
-    place.crop(planes)[:] = truth.planes[truth.known]
-    return Held(torch.from_numpy(np.stack([placed, extent])), _stored(planes), torch.from_numpy(truth.known))
+    layers = targets.is_layer & truth.known
+    planes = _around(place, truth.planes[truth.known & ~layers])
+    remains = _around(place, shown(truth.planes[layers]))
+    return Held(
+        torch.from_numpy(np.stack([placed, extent])),
+        _stored(planes),
+        torch.from_numpy(remains).half(),
+        torch.from_numpy(truth.known),
+    )
+
+
+def _around(place: Placement, planes: NDArray[Any]) -> NDArray[np.float32]:
+    """Planes [n, height, width] at their place on the grid, zero around them."""
+    placed = np.zeros((len(planes), *place.grid), np.float32)
+    place.crop(placed)[:] = planes
+    return placed
 
 
 def _resized(plane: NDArray[Any], shape: tuple[int, int]) -> NDArray[Any]:
@@ -83,6 +105,7 @@ class Samples(torch.utils.data.Dataset[tuple[Tensor, Tensor, Tensor]]):
     def __init__(self, cases: Sequence[Case], recipe: Recipe, *, progress: Callable[[], object] = lambda: None) -> None:
         self.targets, self.spec = recipe.targets, recipe.input
         self.other_side = list(recipe.targets.other_side)
+        self.is_layer = torch.from_numpy(recipe.targets.is_layer)
         self.settings: AugmentSettings | PaperAugment | None = recipe.augment
         self.seed, self.total = recipe.schedule.seed, recipe.schedule.steps * recipe.schedule.batch
         share = FINER if isinstance(self.settings, AugmentSettings) else 1
@@ -100,6 +123,7 @@ class Samples(torch.utils.data.Dataset[tuple[Tensor, Tensor, Tensor]]):
         self.copies = paper_copies(self.spec.size) if with_copies else (None,)
         epoch = [place for place, often in enumerate(repeats) for _ in range(often)]
         self.epoch = [(place, copy) for place in epoch for copy in range(len(self.copies))]
+        self.layered = [place for place in epoch if len(self.held[place].remains)]
 
     def __len__(self) -> int:
         return self.total
@@ -111,45 +135,61 @@ class Samples(torch.utils.data.Dataset[tuple[Tensor, Tensor, Tensor]]):
         held = self.held[case]
         rng = np.random.default_rng([self.seed, 1, number])
         if isinstance(self.settings, AugmentSettings):
-            film, extent, truth, swapped = self._at_random(held, self.settings, rng)
-            inside = film[extent > 0.5] if rng.random() < 0.5 else film
+            held = self._exchanged(held, self.settings, rng)
+            films, extent, truth, swapped = self._at_random(held, self.settings, rng)
+            inside = films[0][extent > 0.5] if rng.random() < 0.5 else films[0]
         else:
-            film, truth = self._as_in_paper(held, self.copies[copy], rng)
+            films, truth = self._as_in_paper(held, self.copies[copy], rng)
             inside, swapped = held.film[0][held.film[1] > 0.5], False
-        planes, known = torch.zeros(len(held.known), *self.spec.size), held.known
-        planes[known] = truth
+        film, *remains = self._scaled(films, inside)
+        known = held.known
+        planes = torch.zeros(len(known), *self.spec.size)
+        planes[known & ~self.is_layer] = truth
+        if remains:
+            planes[known & self.is_layer] = film - torch.stack(remains)
         if swapped:
             planes, known = planes[self.other_side], known[self.other_side]
-        return self._scaled(film, inside)[None], planes, known
+        return film[None], planes, known
+
+    def _exchanged(self, held: Held, settings: AugmentSettings, rng: np.random.Generator) -> Held:
+        """At times what remains of a case below the layer of another one, drawn weaker or stronger."""
+        if not settings.exchange_layers or not len(held.remains) or rng.random() >= settings.exchange_layers:
+            return held
+        other = self.held[rng.choice(self.layered)]
+        layer = other.film[:1] - other.remains[:1]
+        layer = resample(layer, sampling_grid(draw_geometry(rng, settings), (layer.shape[1], layer.shape[2])))
+        film = (held.remains[:1] + float(rng.uniform(0.6, 1.4)) * layer).clamp(0, 1)
+        return Held(torch.cat([film, held.film[1:]]), held.truth[:0], held.remains[:1], held.known & self.is_layer)
 
     def _at_random(
         self, held: Held, settings: AugmentSettings, rng: np.random.Generator
     ) -> tuple[Tensor, Tensor, Tensor, bool]:
-        """Film and extent [h, w], known truth [P', h, w], and whether the sides change places."""
+        """Film and what layers leave of it [1 + L', h, w], extent, known truth [P', h, w], and whether sides swap."""
         geometry, look = draw_geometry(rng, settings), draw_look(rng, settings)
         grid = sampling_grid(geometry, self.spec.size)
-        film, extent = resample(held.film, grid, replicate=geometry.replicate)
+        films = resample(torch.cat([held.film, held.remains.float()]), grid, replicate=geometry.replicate)
         truth = resample(_unit(held.truth), grid) if len(held.truth) else torch.zeros(0, *self.spec.size)
-        return apply_look(film, look), extent, truth, geometry.flipped and not settings.flip_keeps_labels
+        shown = apply_look(torch.cat([films[:1], films[2:]]), look)
+        return shown, films[1], truth, geometry.flipped and not settings.flip_keeps_labels
 
     def _as_in_paper(self, held: Held, copy: Geometry | None, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
-        """Film [h, w] and known truth [P', h, w] of a film or one of its copies."""
-        film, truth = held.film[0], _unit(held.truth)
+        """Film and what layers leave of it [1 + L', h, w], and known truth [P', h, w], of a film or copy."""
+        films, truth = torch.cat([held.film[:1], held.remains.float()]), _unit(held.truth)
         drawn = draw_paper_geometry(rng, self.settings) if isinstance(self.settings, PaperAugment) else None
         for geometry in (copy, drawn):
             if geometry is not None:
                 grid = sampling_grid(geometry, self.spec.size)
-                film, truth = resample(film[None], grid)[0], resample(truth, grid)
-        return film, truth
+                films, truth = resample(films, grid), resample(truth, grid)
+        return films, truth
 
-    def _scaled(self, film: Tensor, like: Tensor) -> Tensor:
+    def _scaled(self, films: Tensor, like: Tensor) -> Tensor:
         low_percent, high_percent = self.spec.low_percent, self.spec.high_percent
         if self.spec.inverted:
             low_percent, high_percent = 100 - high_percent, 100 - low_percent
         whole = (low_percent, high_percent) == (0, 100)
         sample = like.flatten()[:: 1 if whole else max(1, like.numel() // 20_000)].numpy()
         low, high = robust_range(sample, low_percent, high_percent)
-        return ((film - low) * (2 / (high - low)) - 1).clamp(-self.spec.clip, self.spec.clip)
+        return ((films - low) * (2 / (high - low)) - 1).clamp(-self.spec.clip, self.spec.clip)
 
 
 def _unit(truth: Tensor) -> Tensor:

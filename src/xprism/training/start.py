@@ -10,7 +10,8 @@ from torch import Tensor, nn
 
 from xprism.card import Card
 from xprism.errors import ModelError, RecipeError
-from xprism.training.cases import held_out_cases, training_cases
+from xprism.targets import TargetSet
+from xprism.training.cases import held_out_cases, training_cases, validation_cases
 from xprism.training.recipe import Recipe
 from xprism.training.runs import build_network, is_run, load_run
 from xprism.zoo import find
@@ -19,24 +20,42 @@ from xprism.zoo import find
 def starting_network(recipe: Recipe) -> tuple[nn.Module, tuple[str, ...]]:
     """The network to begin with, and the names of its weights that are fresh though it starts from others.
 
-    Weights are taken over where name and shape agree, so a network may go on to learn other targets.
+    Weights are taken over where name and shape agree, so a network may go on to learn other targets. Where only
+    the number of outputs grew, and the targets of the start stand first, what made those goes on as well.
     Raises ``RecipeError`` where the networks differ, or the run to start from learnt from held-out subjects.
     """
     network = build_network(recipe)
     start = recipe.starting_point
     if start is None:
         return network, ()
-    weights = _of_run(recipe, Path(start)) if is_run(start) else _of_model(recipe, start)
+    weights, earlier = _of_run(recipe, Path(start)) if is_run(start) else _of_model(recipe, start)
     fresh = network.state_dict()
-    fitting = {name: value for name, value in weights.items() if name in fresh and value.shape == fresh[name].shape}
+    grown = {
+        name: _grown(value, fresh[name], earlier, recipe.targets) for name, value in weights.items() if name in fresh
+    }
+    fitting = {name: value for name, value in grown.items() if value is not None}
     network.load_state_dict(fresh | fitting)
     return network, tuple(name for name in fresh if name not in fitting)
 
 
-def _of_run(recipe: Recipe, folder: Path) -> dict[str, Tensor]:
+def _grown(value: Tensor, fresh: Tensor, earlier: TargetSet, targets: TargetSet) -> Tensor | None:
+    """The weight to begin with; None where nothing of the earlier one fits.
+
+    Outputs lie first in a weight's shape, in the order of the targets' channels.
+    """
+    if value.shape == fresh.shape:
+        return value
+    same_order = targets.channel_labels[: earlier.channels] == earlier.channel_labels
+    outputs = value.shape[0] * targets.channels == fresh.shape[0] * earlier.channels
+    if not (same_order and outputs and value.shape[1:] == fresh.shape[1:]):
+        return None
+    return torch.cat([value, fresh[len(value) :]])
+
+
+def _of_run(recipe: Recipe, folder: Path) -> tuple[dict[str, Tensor], TargetSet]:
     run = load_run(folder)
     _need_equal_networks(recipe, run.recipe.network.model_dump(), str(folder))
-    learnt = {case.subject for case in training_cases(run.recipe)}
+    learnt = {case.subject for case in (*training_cases(run.recipe), *validation_cases(run.recipe))}
     leaked = sorted(learnt & {case.subject for case in held_out_cases(recipe)})
     if leaked:
         raise RecipeError(
@@ -44,17 +63,18 @@ def _of_run(recipe: Recipe, folder: Path) -> dict[str, Tensor]:
             where=str(folder),
             remedy="start from a run with the same data, folds, seed and hold_out",
         )
-    return run.network.state_dict()
+    return run.network.state_dict(), run.recipe.targets
 
 
-def _of_model(recipe: Recipe, name: str) -> dict[str, Tensor]:
+def _of_model(recipe: Recipe, name: str) -> tuple[dict[str, Tensor], TargetSet]:
     folder = find(name)
     card = Card.load(folder)
     if not card.network:
         raise ModelError("the card does not say which network it is", where=str(folder), remedy="export it again")
     _need_equal_networks(recipe, card.network, str(folder))
     weights = load_file(card.verify(folder, "model.safetensors"))
-    return {key: value.float() if value.dtype == torch.float16 else value for key, value in weights.items()}
+    whole = {key: value.float() if value.dtype == torch.float16 else value for key, value in weights.items()}
+    return whole, card.targets
 
 
 def _need_equal_networks(recipe: Recipe, other: dict[str, object], where: str) -> None:

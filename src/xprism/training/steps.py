@@ -10,10 +10,11 @@ from lightning_fabric import Fabric
 from torch import Tensor, nn
 
 from xprism.networks.pix2pix import PatchDiscriminator
+from xprism.networks.scan import ScanCritic
 from xprism.objectives.adversarial import AdversarialLoss
 from xprism.objectives.supervised import SupervisedLoss
 from xprism.training.monitor import Monitor, Noted
-from xprism.training.recipe import AdversarialPart, Recipe, Schedule, SupervisedPart
+from xprism.training.recipe import AdversarialPart, CriticPart, Recipe, Schedule, SupervisedPart
 from xprism.training.stopping import SmoothedStop
 
 
@@ -65,60 +66,42 @@ class SupervisedStep:
         self._optimizer.load_state_dict(state["optimizer"])
 
 
-class AdversarialStep:
-    """Make pictures once; move the discriminator, then the generator (Eslami et al. 2020).
+class _Duel:
+    """A network and a judge of what it makes: both with their optimisers, the stop and the monitor."""
 
-    Real and made pictures pass the discriminator one after the other, each with its own batch statistics.
-    Targets that the recipe leaves to supervision add their loss to the generator's.
-    """
-
-    def __init__(self, recipe: Recipe, network: nn.Module, fabric: Fabric) -> None:
-        settings = recipe.objective
-        assert isinstance(settings, AdversarialPart)
-        names = {target.name for target in recipe.targets}
-        judged = set(settings.targets) or names
-        targets, self._judged, self._planes = recipe.targets.part(judged)
-        self._fabric, self._channels = fabric, recipe.network.in_channels
-        self._loss = AdversarialLoss(targets, l1_weight=settings.l1_weight, eps=settings.eps)
-        self._rest = _Rest(recipe, names - judged, settings.rest) if names - judged else None
-        self._stop = SmoothedStop(l1=settings.stop_l1, guard=settings.guard)
-        self._monitor, self.noted = Monitor(targets.channel_labels), Noted()
-        judge = PatchDiscriminator(self._channels + targets.channels, width=settings.discriminator_width)
+    def __init__(
+        self, recipe: Recipe, network: nn.Module, fabric: Fabric, *, judge: nn.Module, loss: AdversarialLoss
+    ) -> None:
+        self._fabric, self._loss = fabric, loss
+        self._stop = SmoothedStop(l1=None, guard=None)
+        self._monitor, self.noted = Monitor(loss.targets.channel_labels), Noted()
         judge = judge.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self._network, self._optimizer = fabric.setup(network, _optimizer(network, recipe.schedule))
         self._judge, self._judge_optimizer = fabric.setup(judge, _optimizer(judge, recipe.schedule))
 
-    def __call__(self, films: Tensor, planes: Tensor, known: Tensor, *, rate: float) -> dict[str, float]:
-        _set_rate(self._optimizer, rate)
+    def _move_judge(self, real: Tensor, made: Tensor, *, rate: float) -> Tensor:
+        """Teach the judge to tell real from made, one after the other; its loss."""
         _set_rate(self._judge_optimizer, rate)
-        shown, have = films.expand(-1, self._channels, -1, -1), known[:, self._planes]
-        raw = self._network(films)
-        made, real = self._loss.made(raw[:, self._judged], have), self._loss.real(planes[:, self._planes], have)
-
-        judged_real = self._judge(torch.cat([shown, real], 1))
-        judged_made = self._judge(torch.cat([shown, made.detach()], 1))
-        discriminator = self._loss.discriminator(judged_real, judged_made)
+        loss = self._loss.discriminator(self._judge(real), self._judge(made.detach()))
         self._judge_optimizer.zero_grad()
-        self._fabric.backward(discriminator)
+        self._fabric.backward(loss)
         self._judge_optimizer.step()
+        return loss
 
-        # The bare module: only the generator is to learn from this pass, on every device.
+    def _judgement(self, made: Tensor) -> Tensor:
+        """Judgements through which the network alone learns."""
+        # The bare module: only the network is to learn from this pass, on every device.
         self._judge.requires_grad_(False)
         with self._fabric.autocast():
-            judged = self._judge.module(torch.cat([shown, made], 1))
+            judged: Tensor = self._judge.module(made)
         self._judge.requires_grad_(True)
-        parts = {"l1": self._loss.l1(made, real, have), "adversarial": self._loss.generator(judged)}
-        total = parts["adversarial"] + self._loss.l1_weight * parts["l1"]
-        if self._rest is not None:
-            parts["supervised"] = self._rest(raw, planes, known)
-            total = total + parts["supervised"]
+        return judged
+
+    def _move_network(self, loss: Tensor, *, rate: float) -> None:
+        _set_rate(self._optimizer, rate)
         self._optimizer.zero_grad()
-        self._fabric.backward(total)
+        self._fabric.backward(loss)
         self._optimizer.step()
-        parts = {"loss": total, **parts, "discriminator": discriminator}
-        losses = {name: float(value.detach()) for name, value in parts.items()}
-        self.noted = self._monitor(losses, made, real, have)
-        return losses
 
     def reason_to_stop(self, losses: dict[str, float]) -> str | None:
         return self._stop({name: losses[name] for name in ("l1", "adversarial", "discriminator")})
@@ -140,6 +123,78 @@ class AdversarialStep:
         self._monitor.load_state_dict(state["monitor"])
 
 
+class AdversarialStep(_Duel):
+    """Make pictures once; move the discriminator, then the generator (Eslami et al. 2020).
+
+    Real and made pictures pass the discriminator one after the other, each with its own batch statistics.
+    Targets that the recipe leaves to supervision add their loss to the generator's.
+    """
+
+    def __init__(self, recipe: Recipe, network: nn.Module, fabric: Fabric) -> None:
+        settings = recipe.objective
+        assert isinstance(settings, AdversarialPart)
+        names = {target.name for target in recipe.targets}
+        judged = set(settings.targets) or names
+        targets, self._judged, self._planes = recipe.targets.part(judged)
+        self._channels = recipe.network.in_channels
+        self._rest = _Rest(recipe, names - judged, settings.rest) if names - judged else None
+        judge = PatchDiscriminator(self._channels + targets.channels, width=settings.discriminator_width)
+        loss = AdversarialLoss(targets, l1_weight=settings.l1_weight, eps=settings.eps)
+        super().__init__(recipe, network, fabric, judge=judge, loss=loss)
+        self._stop = SmoothedStop(l1=settings.stop_l1, guard=settings.guard)
+
+    def __call__(self, films: Tensor, planes: Tensor, known: Tensor, *, rate: float) -> dict[str, float]:
+        shown, have = films.expand(-1, self._channels, -1, -1), known[:, self._planes]
+        raw = self._network(films)
+        made, real = self._loss.made(raw[:, self._judged], have), self._loss.real(planes[:, self._planes], have)
+        pair = torch.cat([shown, made], 1)
+        discriminator = self._move_judge(torch.cat([shown, real], 1), pair, rate=rate)
+        judged = self._judgement(pair)
+        parts = {"l1": self._loss.l1(made, real, have), "adversarial": self._loss.generator(judged)}
+        total = parts["adversarial"] + self._loss.l1_weight * parts["l1"]
+        if self._rest is not None:
+            parts["supervised"] = self._rest(raw, planes, known)
+            total = total + parts["supervised"]
+        self._move_network(total, rate=rate)
+        parts = {"loss": total, **parts, "discriminator": discriminator}
+        losses = {name: float(value.detach()) for name, value in parts.items()}
+        self.noted = self._monitor(losses, made, real, have)
+        return losses
+
+
+class CriticStep(_Duel):
+    """Supervision of every target, and a critic that tells whole made cases from true ones (Dai et al. 2018).
+
+    The critic moves first, then the network by its supervised loss plus a small part of the critic's judgement.
+    ``l1`` is logged for the monitor and the curves; nothing learns from it.
+    """
+
+    def __init__(self, recipe: Recipe, network: nn.Module, fabric: Fabric) -> None:
+        settings = recipe.objective
+        assert isinstance(settings, CriticPart)
+        self._weight, self._film = settings.weight, settings.film
+        self._supervised = SupervisedLoss(recipe.targets, **settings.pixels.model_dump(exclude={"kind"}))
+        critic = ScanCritic(recipe.targets.channels + settings.film, width=settings.width)
+        super().__init__(recipe, network, fabric, judge=critic, loss=AdversarialLoss(recipe.targets))
+
+    def __call__(self, films: Tensor, planes: Tensor, known: Tensor, *, rate: float) -> dict[str, float]:
+        raw = self._network(films)
+        made, real = self._loss.made(raw, known), self._loss.real(planes, known)
+        shown_made, shown_real = (torch.cat([films, some], 1) if self._film else some for some in (made, real))
+        discriminator = self._move_judge(shown_real, shown_made, rate=rate)
+        parts = {
+            "supervised": self._supervised(raw, planes, known),
+            "adversarial": self._loss.generator(self._judgement(shown_made)),
+            "l1": self._loss.l1(made.detach(), real, known),
+        }
+        total = parts["supervised"] + self._weight * parts["adversarial"]
+        self._move_network(total, rate=rate)
+        parts = {"loss": total, **parts, "discriminator": discriminator}
+        losses = {name: float(value.detach()) for name, value in parts.items()}
+        self.noted = self._monitor(losses, made, real, known)
+        return losses
+
+
 class _Rest:
     """The supervised loss of the targets that no discriminator judges."""
 
@@ -154,6 +209,7 @@ class _Rest:
 STEPS: dict[str, Callable[[Recipe, nn.Module, Fabric], Step]] = {
     "supervised": SupervisedStep,
     "adversarial": AdversarialStep,
+    "critic": CriticStep,
 }
 """The step of each objective by the name that recipes give it."""
 

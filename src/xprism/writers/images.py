@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from xprism.result import Result
-from xprism.targets import Classes, Lesions, Masks, Picture, Target
+from xprism.targets import Classes, Layer, Lesions, Masks, Picture, Target
 
 FLAG_TARGET = "organs"
 """A ``Masks`` target of this name with at most eight labels goes into one ``masks.png`` of bit flags."""
@@ -41,6 +41,8 @@ def write_images(result: Result, folder: Path) -> list[ImageFile]:
             written.append(image)
         elif isinstance(target, Picture):
             written.append(_write_picture(result, target, folder))
+        elif isinstance(target, Layer):
+            written.append(_write_picture(result, Picture(name=target.leaves), folder))
         elif isinstance(target, Lesions):
             written.append(_write_mask(result.masks[target.label], target.name, target.label, folder))
     return written

@@ -14,6 +14,7 @@ from PIL import Image, ImageDraw, ImageFilter, ImageFont
 from xprism.grid import resize
 from xprism.radiograph import Radiograph, robust_range
 from xprism.result import Measurement, Result
+from xprism.targets import Layer
 from xprism.writers.record import notice_of
 
 Colour = tuple[int, int, int]
@@ -76,8 +77,27 @@ def draw_overlay(result: Result) -> Image.Image:
 
 def view_png(film: Radiograph) -> bytes:
     """The film alone, 8-bit grey, at the size of the overlay."""
+    return _png(_viewed(film.display, _window(film)))
+
+
+def picture_png(result: Result, name: str) -> bytes:
+    """One picture [H, W] of a result as 8-bit grey at the size of the overlay.
+
+    What a layer leaves of the film is shown through the film's own window, so that the two can be compared; any
+    other picture through its 0.5 to 99.5 % range.
+    """
+    film, values = result.radiograph, result.pictures[name]
+    remains = {target.leaves for target in (result.card.targets if result.card else ()) if isinstance(target, Layer)}
+    return _png(_viewed(values, _window(film) if name in remains else robust_range(values, 0.5, 99.5)))
+
+
+def _window(film: Radiograph) -> tuple[float, float]:
+    return film.window or robust_range(film.display, 0.5, 99.5)
+
+
+def _png(viewed: NDArray[np.uint8]) -> bytes:
     stream = io.BytesIO()
-    Image.fromarray(_viewed(film)).save(stream, "PNG", compress_level=1)
+    Image.fromarray(viewed).save(stream, "PNG", compress_level=1)
     return stream.getvalue()
 
 
@@ -86,20 +106,20 @@ def colour_of(label: str, labels: tuple[str, ...]) -> Colour:
     return COLOURS.get(label) or _MORE[labels.index(label) % len(_MORE)]
 
 
-def _viewed(film: Radiograph) -> NDArray[np.uint8]:
-    """As ``Radiograph.viewed``, shrunk first: a tenth of the work for a large film."""
-    long = max(film.shape)
+def _viewed(values: NDArray[np.float32], window: tuple[float, float]) -> NDArray[np.uint8]:
+    """Display values [H, W] through a window as 8-bit grey, shrunk first: a tenth of the work for a large film."""
+    long = max(values.shape)
     scale = min(1.0, LONG_SIDE / long) if long > SHORT_FILM else SHORT_FILM / long
-    height, width = (max(1, round(side * scale)) for side in film.shape)
-    low, high = film.window or robust_range(film.display, 0.5, 99.5)
-    scaled = resize(film.display, (height, width)) - np.float32(low)
+    height, width = (max(1, round(side * scale)) for side in values.shape)
+    low, high = window
+    scaled = resize(values, (height, width)) - np.float32(low)
     scaled *= np.float32(255 / max(high - low, 1e-12))
     viewed: NDArray[np.uint8] = np.clip(scaled + np.float32(0.5), 0, 255).astype(np.uint8)
     return viewed
 
 
 def _canvas(film: Radiograph) -> _Canvas:
-    grey = Image.fromarray(_viewed(film))
+    grey = Image.fromarray(_viewed(film.display, _window(film)))
     return _Canvas(grey.convert("RGB"), grey.height / film.shape[0], grey.width / film.shape[1])
 
 

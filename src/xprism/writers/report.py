@@ -11,7 +11,7 @@ from jinja2 import Environment, StrictUndefined, Template
 
 from xprism import __version__
 from xprism.result import Measurement, Result
-from xprism.writers.overlay import colour_of, view_png
+from xprism.writers.overlay import colour_of, picture_png, view_png
 from xprism.writers.record import notice_of
 
 _NAMES = {"ctr": "cardiothoracic ratio"}
@@ -28,6 +28,7 @@ def report_html(result: Result, *, overlay: bytes) -> str:
         card=card,
         overlay=_data_uri(overlay),
         plain=_data_uri(view_png(result.radiograph)),
+        pictures=[(name.replace("_", " "), _data_uri(picture_png(result, name))) for name in _grey(result)],
         structures=[_structure_row(result, label) for label in result.structures],
         measurements=[_measurement_row(one) for one in result.measurements.values()],
         log=[*result.radiograph.log, *result.log],
@@ -41,6 +42,10 @@ def _template() -> Template:
     text = (files("xprism.writers") / "templates" / "report.html").read_text(encoding="utf-8")
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     return environment.from_string(text)
+
+
+def _grey(result: Result) -> list[str]:
+    return [name for name, values in result.pictures.items() if values.ndim == 2]
 
 
 def _title(result: Result) -> str:

@@ -1,0 +1,149 @@
+"""A layer is what is taken from a film: learnt in units of the network's input, taken off at the film's own depth."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from scipy import ndimage
+
+from xprism.card import InputSpec
+from xprism.data.manifest import Case
+from xprism.grid import Placement, prepare, resize
+from xprism.inference.decode import decode
+from xprism.objectives.supervised import SupervisedLoss
+from xprism.targets import Layer, Masks, TargetSet
+from xprism.training.augment import AugmentSettings
+from xprism.training.loop import train
+from xprism.training.recipe import Recipe
+from xprism.training.runs import build_network
+from xprism.training.samples import Samples
+from xprism.training.start import starting_network
+
+TARGETS = TargetSet(
+    targets=(
+        Masks(name="organs", labels=("right_lung", "left_lung"), unions={"lungs": ("right_lung", "left_lung")}),
+        Layer(name="bones", leaves="bone_suppressed"),
+    )
+)
+STILL = AugmentSettings(**dict.fromkeys(AugmentSettings.model_fields.keys() - {"kind", "crop_scale"}, 0))
+
+
+@pytest.fixture
+def cases(tmp_path: Path) -> list[Case]:
+    """Two films of 64 x 64 with bars of different heights on smooth tissue; the upper rows have no bars."""
+    made = []
+    for k, height in enumerate((30, 60)):
+        rng = np.random.default_rng(k)
+        tissue = 60 + 120 * ndimage.gaussian_filter(rng.random((64, 64)), 4) + np.linspace(0, 40, 64)
+        film = tissue.copy()
+        film[20 + 8 * k :: 16] += height
+        paths = {name: tmp_path / f"{name}{k}.png" for name in ("film", "soft", "flags")}
+        for name, values in (("film", film), ("soft", tissue), ("flags", np.full((64, 64), 3))):
+            Image.fromarray(np.rint(values).clip(0, 255).astype(np.uint8)).save(paths[name])
+        about = {"flags": paths["flags"], "pictures": {"bone_suppressed": paths["soft"]}}
+        made.append(Case(f"c{k}", f"s{k}", paths["film"], **about, attributes={"polarity": "display"}))
+    return made
+
+
+def _samples(cases: list[Case], recipe: Recipe, settings: AugmentSettings | None) -> Samples:
+    grid = recipe.input.model_copy(update={"size": (64, 64)})
+    return Samples(cases, recipe.model_copy(update={"targets": TARGETS, "augment": settings, "input": grid}))
+
+
+def test_without_augmentation_a_layer_is_the_film_less_the_picture(cases: list[Case], tiny_recipe: Recipe) -> None:
+    for case in cases:
+        film, planes, known = _samples([case], tiny_recipe, None)[0]
+        seen, place = prepare(case.load_film(), tiny_recipe.input.model_copy(update={"size": (64, 64)}))
+        apart = case.load_film() - case.load_truth()["bone_suppressed"]
+        assert known.tolist() == [True, True, True, False]
+        inside = (np.abs(seen[0, 0]) < 0.9) & (np.abs(seen[0, 0] - apart / place.grey) < 0.9)  # what is not cut off
+        np.testing.assert_allclose(film[0].numpy()[inside], seen[0, 0][inside], atol=1e-4)
+        np.testing.assert_allclose((planes[2].numpy() * place.grey)[inside], apart[inside], atol=0.004)
+
+
+def test_every_look_shows_film_and_remains_alike(cases: list[Case], tiny_recipe: Recipe) -> None:
+    settings = AugmentSettings(rotate_degrees=0, shear_degrees=0, scale=0, aspect=0, shift=0, elastic=0, blur=0)
+    settings = settings.model_copy(update={"crop_probability": 0, "local_contrast": 0, "invert_probability": 0})
+    samples = _samples(cases[:1], tiny_recipe, settings)
+    bars = np.zeros(64, bool)
+    bars[20::16] = True
+    for number in range(12):
+        _, planes, _ = samples[number]
+        layer = planes[2].numpy()
+        assert np.abs(layer[:18]).max() < 2e-3  # half precision
+        assert layer[bars].mean() > 5 * np.abs(layer[~bars]).mean()
+
+
+def test_an_exchanged_layer_lies_over_the_case_and_teaches_alone(cases: list[Case], tiny_recipe: Recipe) -> None:
+    samples = _samples(cases, tiny_recipe, STILL.model_copy(update={"exchange_layers": 1.0}))
+    own = [case.load_truth()["bone_suppressed"] for case in cases]
+    heights = set()
+    for number in range(16):
+        film, planes, known = samples[number]
+        assert known.tolist() == [False, False, True, False]
+        remains = (film[0] - planes[2]).numpy()
+        fits = [np.corrcoef(remains[:18].ravel(), one[:18].ravel())[0, 1] for one in own]
+        assert max(fits) > 0.99 > min(fits)
+        heights.add(round(float(planes[2].max()), 3))
+    assert len(heights) > 8
+
+
+def test_a_layer_is_taken_off_at_the_films_own_size_and_depth() -> None:
+    film = np.random.default_rng(0).random((200, 160)).astype(np.float32)
+    spec_size = (64, 64)
+    grid, place = prepare(film, InputSpec(size=spec_size))
+    raw = np.zeros((3, *spec_size), np.float32)
+    raw[2, 40:] = 0.5
+    found = decode(raw, TARGETS, place, clean=False, film=film)
+    remains = found.pictures["bone_suppressed"]
+    np.testing.assert_array_equal(remains[:110], film[:110])
+    np.testing.assert_allclose(film[140:] - remains[140:], 0.5 * place.grey, rtol=1e-4)
+    seen = place.crop(grid[0, 0])
+    middle = np.abs(seen) < 1.4
+    np.testing.assert_allclose(
+        (seen[middle][1:] - seen[middle][0]) * place.grey, _shrunk(film, place, middle), atol=1e-5
+    )
+
+
+def _shrunk(film: np.ndarray, place: Placement, middle: np.ndarray) -> np.ndarray:
+    small = resize(film, (place.height, place.width))[middle]
+    return small[1:] - small[0]
+
+
+def test_layers_cost_their_difference_and_that_of_neighbours() -> None:
+    rng = np.random.default_rng(3)
+    raw, planes = rng.normal(size=(1, 3, 6, 5)), rng.normal(size=(1, 4, 6, 5))
+    apart = raw[0, 2] - planes[0, 2]
+    edges = np.abs(np.diff(apart, axis=0)).mean() + np.abs(np.diff(apart, axis=1)).mean()
+    loss = SupervisedLoss(TARGETS, layer=2.0, layer_edges=3.0)
+    tensors = (torch.tensor(raw).float(), torch.tensor(planes).float())
+    found = float(loss(*tensors, torch.tensor([[False, False, True, False]])))
+    assert found == pytest.approx(2 * np.abs(apart).mean() + 3 * edges, rel=1e-5)
+    assert float(loss(*tensors, torch.zeros(1, 4, dtype=torch.bool))) == 0
+
+
+def test_outputs_that_were_there_before_go_on_when_a_layer_is_added(tiny_recipe: Recipe, tmp_path: Path) -> None:
+    run = train(
+        tiny_recipe.model_copy(update={"schedule": tiny_recipe.schedule.model_copy(update={"steps": 2})}), tmp_path
+    )
+    wider = tiny_recipe.model_copy(update={"targets": TARGETS, "start_from": str(tmp_path)})
+    network, fresh = starting_network(wider)
+    assert fresh == ()
+    film = torch.randn(1, 1, 32, 32)
+    with torch.no_grad():
+        torch.testing.assert_close(network.eval()(film)[:, :2], run.network(film))
+        assert network(film).shape[1] == 3
+    turned = TargetSet(targets=(Layer(name="bones", leaves="soft"), TARGETS.targets[0]))
+    _, fresh = starting_network(wider.model_copy(update={"targets": turned}))
+    assert fresh == ("head.0.weight", "head.0.bias")
+    assert build_network(wider).head[0].bias.shape == (12,)
+
+
+def test_a_layer_is_not_left_to_a_discriminator(tiny_recipe: Recipe) -> None:
+    whole = tiny_recipe.model_dump() | {"targets": TARGETS.model_dump()}
+    for objective in ({"kind": "adversarial"}, {"kind": "adversarial", "targets": ["bones"]}, {"kind": "critic"}):
+        with pytest.raises(ValueError, match=r"layers cannot be judged: leave \['bones'\] out"):
+            Recipe.model_validate(whole | {"objective": objective})
+    Recipe.model_validate(whole | {"objective": {"kind": "adversarial", "targets": ["organs"]}})
