@@ -2,7 +2,8 @@
 
 Each side runs in a process of its own, in turn and several times, so that neither warms the other and
 memory is its own. The plain loop is what one writes first in torch: fp32, the usual memory format, the
-usual allocator. Prints seconds a step (median), films a second, the peak of memory, and the ratio.
+usual allocator. Prints seconds a step (median), films a second, the peak of memory, and the ratio; and what no
+program can beat on the machine: the step's arithmetic at the rate of a bare bf16 matrix product.
 
     python benchmarks/gan_step.py [--recipe recipes/reproduce/mtdg/mt.yaml] [--size 512] [--batch 4] [--steps 5]
 """
@@ -21,6 +22,7 @@ from pathlib import Path
 
 import torch
 from torch.nn import functional as F
+from torch.utils.flop_counter import FlopCounterMode
 
 from xprism.training.recipe import Recipe
 from xprism.training.recipe_file import load_recipe
@@ -89,6 +91,22 @@ def measure(side: str, recipe: Recipe, steps: int) -> dict[str, float]:
     return {"seconds": statistics.median(seconds), "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}
 
 
+def least_seconds(recipe: Recipe) -> tuple[float, float, float]:
+    """Operations of a step in 1e12, the machine's bf16 rate in 1e12 a second, and their quotient in seconds."""
+    one = recipe.model_copy(update={"schedule": recipe.schedule.model_copy(update={"batch": 1})})
+    films, planes = torch.rand(1, 1, *recipe.input.size), torch.rand(1, recipe.targets.channels, *recipe.input.size)
+    with FlopCounterMode(display=False) as counter:
+        plain(one)(films, planes)
+    work = recipe.schedule.batch * counter.get_total_flops() / 1e12
+    square, best = torch.rand(2048, 2048).bfloat16(), float("inf")
+    for _ in range(20):
+        started = time.perf_counter()
+        square @ square
+        best = min(best, time.perf_counter() - started)
+    rate = 2 * 2048**3 / best / 1e12
+    return work, rate, work / rate
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--recipe", type=Path, default=RECIPE)
@@ -115,6 +133,9 @@ def main() -> None:
         rate = asked.batch / medians[side]
         print(f"{side:6} {medians[side]:.2f} s a step, {rate:.2f} films a second, {peak:.0f} MB at most")
     print(f"plain over ours: {medians['plain'] / medians['ours']:.2f}")
+    changes = (f"input.size=[{asked.size}, {asked.size}]", f"schedule.batch={asked.batch}")
+    work, rate, least = least_seconds(load_recipe(asked.recipe, changes=changes))
+    print(f"{work:.2f} TFLOP a step at {rate:.2f} TFLOP a second (bf16 matrix product): {least:.2f} s at the least")
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from xprism.evaluation.figures import Panel, View, box_groups, draw_boxplots, draw_panels
+from xprism.evaluation.figures import Panel, View, box_groups, draw_box, draw_boxplots, draw_panels
 from xprism.evaluation.scores import Score
 
 
@@ -45,10 +45,8 @@ def test_a_box_ends_at_the_quartiles_and_its_whiskers_at_the_last_point_within()
     pytest.importorskip("matplotlib")
     from matplotlib.figure import Figure
 
-    from xprism.evaluation.figures import _draw_box
-
     axes = Figure().add_subplot()
-    _draw_box(axes, 1, [0, 10, 11, 12, 13, 14, 15, 16, 17.5, 40])  # quartiles 11.25 and 15.75: reach 4.5 to 22.5
+    draw_box(axes, 1, [0, 10, 11, 12, 13, 14, 15, 16, 17.5, 40])  # quartiles 11.25 and 15.75: reach 4.5 to 22.5
     box, lower, _, upper, _, median, beyond = (line.get_ydata() for line in axes.lines)
     assert (min(box), max(box)) == (11.25, 15.75)
     assert (lower[1], upper[1], median[0]) == (10, 17.5, 13.5)

@@ -1,13 +1,14 @@
-"""Floors are the film itself in place of a bone-suppressed picture."""
+"""Floors are the film itself in place of a picture."""
 
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
+from scipy import stats
 
 from xprism.errors import DataError
-from xprism.evaluation.floors import copied_pictures
+from xprism.evaluation.floors import copied_frames, copied_pictures
 from xprism.evaluation.similarity import mssim, rmse
 
 
@@ -64,3 +65,19 @@ def test_floors_of_real_pairs_lie_where_they_were_measured_before(name: str, sha
     for way, (low, high) in ranges.items():
         assert low - 0.05 <= rmse(made[way], real) <= high + 0.05, way
     assert 0.99 <= mssim(made["copy"], real) <= 0.996
+
+
+def test_a_picture_of_the_whole_frame_is_held_against_the_whole_film() -> None:
+    film = np.arange(12.0).reshape(3, 4)
+    made = copied_frames(film, 100 - 7 * film)
+    np.testing.assert_array_equal(made["copy"], film)
+    np.testing.assert_allclose(made["linear_fit"], 100 - 7 * film, atol=1e-9)
+
+
+def test_the_line_of_a_whole_frame_is_the_one_of_least_squares_within_grey_levels() -> None:
+    film, real, _ = _draw()
+    line = stats.linregress(film.ravel(), real.ravel())
+    expected = np.clip(line.slope * film + line.intercept, 0, 255)
+    np.testing.assert_allclose(copied_frames(film, real)["linear_fit"], expected, atol=1e-9)
+    with pytest.raises(DataError, match="one size"):
+        copied_frames(film, real[1:])

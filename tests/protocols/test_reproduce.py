@@ -1,15 +1,19 @@
 """Papers' experiments run by name, and learning curves by recipe."""
 
 import csv
+import json
 import warnings
 from pathlib import Path
 
 import numpy as np
 import pytest
+from safetensors.numpy import load_file
 
+from xprism.data.manifest import Case, write_manifest
 from xprism.errors import DataError, RecipeError
 from xprism.protocols.curve import learning_curve
-from xprism.protocols.reproduce import experiment, experiments, reproduce
+from xprism.protocols.experiments import experiment, experiments, knows_pictures, members_of
+from xprism.protocols.reproduce import reproduce
 from xprism.training.cases import held_out_cases, training_cases, with_films
 from xprism.training.recipe import Recipe
 from xprism.training.recipe_file import load_recipe
@@ -30,6 +34,24 @@ def test_experiments_are_the_recipes_of_papers_by_name() -> None:
         experiment("mtgd", Path("x"), profile="smoke")
 
 
+def test_a_series_names_experiments_that_exist(tmp_path: Path) -> None:
+    assert set(members_of("ablation")) <= experiments().keys()
+    assert members_of("mtdg/mt") == ("mtdg/mt",)
+    with pytest.raises(RecipeError, match=r"'ablation' is a series.*mtdg/st-organs"):
+        experiment("ablation", tmp_path, profile="smoke")
+
+
+def test_only_films_with_the_pictures_of_an_experiment_are_said_to_know_them(tmp_path: Path) -> None:
+    film = {"case": "a", "subject": "a", "film": tmp_path / "a.png"}
+    bare, paired = tmp_path / "bare.csv", tmp_path / "paired.csv"
+    write_manifest(bare, [Case(**film)])
+    write_manifest(paired, [Case(**film, pictures={"bone_suppressed": tmp_path / "b.png"})])
+    assert knows_pictures("mtdg/st-organs", profile="smoke", manifests=[bare])
+    assert not knows_pictures("mtdg", profile="smoke", manifests=[bare])
+    assert knows_pictures("mtdg", profile="smoke", manifests=[bare, paired])
+    assert not knows_pictures("mtdg/st-organs", profile="smoke", manifests=[])
+
+
 def test_schemes_differ_in_what_the_paper_says() -> None:
     def scheme(name: str) -> Recipe:
         return experiment(f"mtdg/{name}", Path("x"), profile="full", manifests=[Path("a.csv")])
@@ -43,7 +65,7 @@ def test_schemes_differ_in_what_the_paper_says() -> None:
 
 def test_the_smoke_profile_runs_to_its_scores_and_is_not_run_twice(tmp_path: Path) -> None:
     recipe = experiment("mtdg", tmp_path, profile="smoke", changes=["schedule.threads=1", "schedule.steps=4"])
-    found = reproduce(recipe, tmp_path)
+    found = reproduce(recipe, tmp_path, name="mtdg", profile="smoke")
     held = {case.case for case in held_out_cases(recipe)}
     assert {score.case for score in found.evaluation.scores} == held
     assert {"heart", "lungs", "bone_suppressed"} <= {score.structure for score in found.evaluation.scores}
@@ -52,7 +74,14 @@ def test_the_smoke_profile_runs_to_its_scores_and_is_not_run_twice(tmp_path: Pat
     assert 0 < copy < black
     assert (tmp_path / "evaluation" / "summary.csv").is_file()
     weights = (tmp_path / "fold-0" / "checkpoint.pt").stat().st_mtime_ns
-    again = reproduce(recipe, tmp_path)
+    facts = json.loads((tmp_path / "experiment.json").read_text())
+    weights_of = load_file(tmp_path / "fold-0" / "model" / "model.safetensors")
+    means = ("running_mean", "running_var", "num_batches_tracked")
+    assert facts["parameters"]["network"] == sum(w.size for k, w in weights_of.items() if not k.endswith(means))
+    assert facts["films"] == {"training": 10 - len(held), "held_out": len(held)}
+    assert (facts["experiment"], facts["system"], facts["folds"]) == ("mtdg", "pix2pix MTdG", [0])
+    assert facts["settings"]["picture cut to"] == "left_lung, right_lung"
+    again = reproduce(recipe, tmp_path, name="mtdg", profile="smoke")
     assert (tmp_path / "fold-0" / "checkpoint.pt").stat().st_mtime_ns == weights
     assert [row.mean_over_images for row in again.evaluation.summary] == pytest.approx(
         [row.mean_over_images for row in found.evaluation.summary], nan_ok=True

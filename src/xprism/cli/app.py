@@ -7,7 +7,20 @@ from typing import Annotated
 
 import typer
 
-from xprism.cli import bench, crossval, curve, data, doctor, evaluate, models, predict, reproduce, train, version
+from xprism.cli import (
+    bench,
+    compare,
+    crossval,
+    curve,
+    data,
+    doctor,
+    evaluate,
+    models,
+    predict,
+    reproduce,
+    train,
+    version,
+)
 from xprism.errors import XprismError
 
 app = typer.Typer(
@@ -37,6 +50,7 @@ def root(
 
 app.command()(predict.predict)
 app.command()(evaluate.evaluate)
+app.command()(compare.compare)
 app.add_typer(models.app, name="models")
 app.command()(bench.bench)
 app.command()(doctor.doctor)

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from xprism.cli.train import Changes
 
+if TYPE_CHECKING:
+    from xprism.protocols.reproduce import Reproduction
+
 
 def reproduce(
-    name: Annotated[str, typer.Argument(help="Experiment, such as mtdg or mtdg/mt; an unknown name lists them.")],
+    name: Annotated[str, typer.Argument(help="Experiment: mtdg, mtdg/mt, ablation ...; an unknown name lists all.")],
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder of runs and results; what is there is kept.")],
     profile: Annotated[
         str, typer.Option(help="smoke (a minute), cpu (reduced but meaningful) or full (the paper's settings).")
@@ -21,20 +24,53 @@ def reproduce(
     ] = None,
     change: Changes = None,
 ) -> None:
-    """Run a paper's experiment: train, score what was held out, and show the floors beside it."""
-    from xprism.cli.evaluate import conclude
+    """Run a paper's experiment: train, score what was held out, set it beside what was published.
+
+    A series such as ablation runs several, each in a folder of its own; those whose pictures the manifest
+    lacks run on simulated films. Finished trainings are not run again.
+    """
     from xprism.cli.extras import need_evaluate, need_train
 
     need_train()
     need_evaluate()
-    from xprism.protocols.reproduce import experiment
+    from xprism.protocols.experiments import experiment, knows_pictures, members_of
     from xprism.protocols.reproduce import reproduce as run
 
-    recipe = experiment(name, out, profile=profile, manifests=data or (), changes=change or ())
-    found = run(recipe, out)
-    conclude(found.evaluation, out / "evaluation")
+    given, members = data or [], members_of(name)
+    folders = [out / member.replace("/", "-") if len(members) > 1 else out for member in members]
+    for member, folder in zip(members, folders, strict=True):
+        films = given if knows_pictures(member, profile=profile, manifests=given) else []
+        if len(members) > 1:
+            typer.echo(f"{member}, on {'the films given' if films else 'the films of its recipe'}: {folder}")
+        elif given and not films:
+            films = given  # asked for in so many words: what the films lack is not learnt
+        recipe = experiment(member, folder, profile=profile, manifests=films, changes=change or ())
+        _show(run(recipe, folder, name=member, profile=profile))
+    if len(members) > 1:
+        from xprism.protocols.compare import compare
+
+        typer.echo(f"all beside each other: {compare(folders, out / 'comparison', overwrite=True)}")
+
+
+def _show(found: Reproduction) -> None:
+    from xprism.cli.evaluate import conclude
+    from xprism.protocols.comparison.runs import open_runs
+    from xprism.protocols.comparison.tables import table_one, table_three
+
+    conclude(found.evaluation, found.folder / "evaluation")
     for row in found.floors:
         if row.measure == "rmse":
             typer.echo(f"floor {row.structure} {row.region}: rmse {row.mean_over_images:.2f} ± {row.std:.2f}")
-    for one in found.runs:
-        typer.echo(f"{one.folder}: {one.minutes:.1f} minutes of training")
+    for matter, settled in found.facts["settings"].items():
+        typer.echo(f"{matter}: {settled}")
+    runs = open_runs([found.folder])
+    for one in (*table_one(runs), *table_three(runs)):
+        if one.ours is not None and one.published is not None:
+            spread = "" if one.published_std is None else f" ± {one.published_std:g}"
+            where = " ".join(part for part in (one.measure, one.structure, one.region) if part)
+            measured = f"{one.ours:.4g} ({one.interval_low:.4g} to {one.interval_high:.4g})"
+            typer.echo(f"{where}: measured {measured}, published {one.published:g}{spread} in {one.paper}")
+    if found.facts["profile"] != "full" or found.facts["data"] == "simulated":
+        typer.echo("published numbers are of real films at the paper's size; beside a reduced run they are orientation")
+    for one_run in found.runs:
+        typer.echo(f"{one_run.folder}: {one_run.minutes:.1f} minutes of training")

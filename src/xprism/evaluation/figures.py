@@ -57,14 +57,14 @@ def draw_boxplots(scores: Sequence[Score], path: Path) -> bool:
     groups = box_groups(scores)
     if not groups:
         return False
-    figure = _figure()
+    figure = new_figure()
     rows = -(-len(groups) // _COLUMNS)
     columns = min(_COLUMNS, len(groups))
     figure.set_size_inches(4.4 * columns, 3.6 * rows)
     for place, ((measure, unit), boxes) in enumerate(groups.items(), start=1):
         axes = figure.add_subplot(rows, columns, place)
         for position, values in enumerate(boxes.values()):
-            _draw_box(axes, position, values)
+            draw_box(axes, position, values)
         axes.set_xticks(range(len(boxes)), [name.replace("_", " ") for name in boxes])
         axes.set_xlim(-0.6, len(boxes) - 0.4)
         axes.set_ylabel(NAMES[measure] + (f" ({unit})" if unit else ""))
@@ -81,7 +81,7 @@ def draw_boxplots(scores: Sequence[Score], path: Path) -> bool:
     return True
 
 
-def _draw_box(axes: Any, x: float, values: Sequence[float]) -> None:
+def draw_box(axes: Any, x: float, values: Sequence[float]) -> None:
     """One box; drawn by hand, as ``Axes.boxplot`` would load pyplot and choose a window system."""
     from matplotlib.cbook import boxplot_stats
 
@@ -110,24 +110,30 @@ def box_groups(scores: Sequence[Score]) -> dict[tuple[str, str], dict[str, list[
 
 def draw_panels(panels: Sequence[Panel], path: Path, *, colours: Mapping[str, Colour]) -> None:
     """Draw panels below each other into a PNG; ``colours`` (0 to 255) are those of the outlines by label."""
-    figure = _figure()
+    figure = new_figure()
     shape = max((view.grey.shape[0] / view.grey.shape[1] for panel in panels for view in panel.views), default=1.0)
     figure.set_size_inches(10.5, len(panels) * (3.4 * min(shape, 2.0) + 0.55) + 0.4)
     parts = np.atleast_1d(figure.subfigures(len(panels), 1))
     for part, panel in zip(parts, panels, strict=True):
         part.suptitle(panel.title, fontsize=11)
         for place, view in enumerate(panel.views, start=1):
-            _draw_view(part.add_subplot(1, len(panel.views), place), view, colours)
-    shown = dict.fromkeys(label for panel in panels for view in panel.views for label in view.outlines)
-    if shown:
-        from matplotlib.lines import Line2D
-
-        lines = [Line2D([], [], color=_share(colours[label]), label=label.replace("_", " ")) for label in shown]
-        figure.legend(handles=lines, loc="outside lower center", ncols=min(6, len(lines)), frameon=False, fontsize=9)
+            draw_view(part.add_subplot(1, len(panel.views), place), view, colours)
+    outline_legend(figure, [view for panel in panels for view in panel.views], colours)
     figure.savefig(path, format="png", dpi=130)
 
 
-def _draw_view(axes: Any, view: View, colours: Mapping[str, Colour]) -> None:
+def outline_legend(figure: Any, views: Sequence[View], colours: Mapping[str, Colour]) -> None:
+    """Say below a figure which colour is whose outline."""
+    from matplotlib.lines import Line2D
+
+    shown = dict.fromkeys(label for view in views for label in view.outlines)
+    lines = [Line2D([], [], color=_share(colours[label]), label=label.replace("_", " ")) for label in shown]
+    if lines:
+        figure.legend(handles=lines, loc="outside lower center", ncols=min(6, len(lines)), frameon=False, fontsize=9)
+
+
+def draw_view(axes: Any, view: View, colours: Mapping[str, Colour]) -> None:
+    """One picture with its outlines and its caption."""
     axes.imshow(view.grey, cmap="gray", vmin=0, vmax=255)
     for label, mask in view.outlines.items():
         if mask.any() and not mask.all():
@@ -142,7 +148,7 @@ def _share(colour: Colour) -> tuple[float, float, float]:
     return red / 255 * 0.9, green / 255 * 0.9, blue / 255 * 0.9
 
 
-def _figure() -> Any:
+def new_figure() -> Any:
     """A figure of its own, without the global state of pyplot."""
     try:
         from matplotlib.figure import Figure

@@ -2,84 +2,59 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-import xprism
 from xprism.data.manifest import Case, write_manifest
-from xprism.errors import RecipeError
-from xprism.evaluation.floors import copied_pictures
+from xprism.evaluation.cases import with_derived
+from xprism.evaluation.floors import copied_frames, copied_pictures
 from xprism.evaluation.scores import Score, picture_measures, true_levels
 from xprism.evaluation.summary import SummaryRow, summarise
 from xprism.evaluation.tables import write_csv
 from xprism.protocols.crossval import check_films, draft_card, holding_out
 from xprism.protocols.evaluate import Evaluation, evaluate, write_evaluation
-from xprism.protocols.predictions import ModelSource
+from xprism.protocols.predictions import UNIONS, ModelSource
+from xprism.protocols.record import describe, write_description
 from xprism.protocols.scoring import truth_on
 from xprism.targets import Picture
-from xprism.training.cases import folds_of, held_out_cases, with_films
+from xprism.training.cases import folds_of, held_out_cases
 from xprism.training.export import export_model
 from xprism.training.loop import train
 from xprism.training.recipe import Recipe
-from xprism.training.recipe_file import load_recipe
 from xprism.training.runs import Run
 
-_PLACES = (Path(xprism.__file__).parent / "recipes", Path(xprism.__file__).parents[2] / "recipes")
 SEED = 0
 
 
 @dataclass(frozen=True)
 class Reproduction:
-    """What came out: scores of every held-out case, the floors of pictures, and the runs behind them."""
+    """What came out: scores of every held-out case, the floors of pictures, the runs and facts behind them."""
 
     evaluation: Evaluation
     floors: list[SummaryRow]
     runs: tuple[Run, ...]
     folder: Path
+    facts: dict[str, Any]
 
 
-def experiments() -> dict[str, Path]:
-    """The recipes of papers by name: ``mtdg/mt`` is a file, ``mtdg`` is short for ``mtdg/mtdg``."""
-    home = next((place / "reproduce" for place in _PLACES if (place / "reproduce").is_dir()), None)
-    if home is None:
-        return {}
-    found = {}
-    for path in sorted(home.rglob("*.yaml")):
-        name = path.relative_to(home).with_suffix("").as_posix()
-        found[name] = path
-        if path.stem == path.parent.name:
-            found[path.stem] = path
-    return found
-
-
-def find_recipe(name: str) -> Path:
-    """The recipe of an experiment. Raises ``RecipeError`` that lists them for an unknown name."""
-    known = experiments()
-    if name not in known:
-        raise RecipeError(f"there is no experiment {name!r}", remedy=f"choose one of {', '.join(known)}")
-    return known[name]
-
-
-def experiment(
-    name: str, folder: Path, *, profile: str | None, manifests: Sequence[Path] = (), changes: Sequence[str] = ()
-) -> Recipe:
-    """The recipe of an experiment, on ``manifests`` if given, else on films simulated in ``folder`` if it says so."""
-    if manifests:
-        listed = ", ".join(f"'{Path(one).resolve()}'" for one in manifests)
-        changes = (*changes, f"data.manifests=[{listed}]")
-    recipe = load_recipe(find_recipe(name), profile=None if profile == "full" else profile, changes=tuple(changes))
-    return with_films(recipe, folder)
-
-
-def reproduce(recipe: Recipe, folder: Path, *, on_case: Callable[[str], None] = lambda case: None) -> Reproduction:
+def reproduce(
+    recipe: Recipe,
+    folder: Path,
+    *,
+    name: str,
+    profile: str,
+    on_case: Callable[[str], None] = lambda case: None,
+) -> Reproduction:
     """Train the held-out fold of ``recipe``, or every fold where none is named, and score what was held out.
 
-    Trainings that are finished in ``folder`` are not run again. Writes ``fold-k/`` (run and model), ``evaluation/``
-    and, where pictures are made, ``floors.csv``.
+    Trainings that are finished in ``folder`` are not run again. Writes ``fold-k/`` (run and model), ``held-out.csv``,
+    ``evaluation/``, ``experiment.json`` and, where pictures are made, ``floors.csv``. ``name`` and ``profile``
+    say in ``experiment.json`` what was run.
     """
     chosen = recipe.data.hold_out
     folds = sorted(set(folds_of(recipe).values())) if chosen is None else [chosen]
@@ -98,28 +73,39 @@ def reproduce(recipe: Recipe, folder: Path, *, on_case: Callable[[str], None] = 
     floors = floors_of(recipe, found.cases)
     if floors:
         write_csv(folder / "floors.csv", SummaryRow, floors)
-    return Reproduction(found, floors, tuple(runs), folder)
+    facts = describe(name, recipe, tuple(runs), profile=profile, held_out=len(found.cases))
+    write_description(folder, facts)
+    return Reproduction(found, floors, tuple(runs), folder, facts)
 
 
-def floors_of(recipe: Recipe, cases: Iterable[Case]) -> list[SummaryRow]:
-    """Scores of the film itself in place of each picture that is cut to the lungs; ``structure`` names the way."""
-    scores: list[Score] = []
-    for target in recipe.targets:
-        if not isinstance(target, Picture) or not target.within:
-            continue
-        for case in cases:
-            shown = case.load_film()
-            truth = truth_on((int(shown.shape[0]), int(shown.shape[1])), case.load_truth())
-            real = true_levels(target, truth)
-            film = true_levels(target.model_copy(update={"within": ()}), {target.name: shown})
-            if real is None or film is None:
-                continue
-            lungs = np.logical_or.reduce([truth[label] for label in target.within])
-            for way, made in copied_pictures(film, real, lungs).items():
-                for region, measures in picture_measures(made, real, lungs=lungs):
-                    about: dict[str, Any] = {"case": case.case, "subject": case.subject, "matched_by": "floor"}
-                    scores.append(Score(structure=f"{target.name}:{way}", region=region, **about, **measures))
+def floors_of(recipe: Recipe, cases: Sequence[Case]) -> list[SummaryRow]:
+    """Scores of the film itself in place of each picture; ``structure`` names the picture and the way."""
+    scores = [
+        score
+        for target in recipe.targets
+        if isinstance(target, Picture)
+        for case in cases
+        for score in _floors_of_case(target, case)
+    ]
     return summarise(scores, unions={}, expected={}, generator=np.random.default_rng(SEED))
+
+
+def _floors_of_case(target: Picture, case: Case) -> Iterator[Score]:
+    shown = case.load_film()
+    truth = with_derived(truth_on((int(shown.shape[0]), int(shown.shape[1])), case.load_truth()), UNIONS)
+    real = true_levels(target, truth)
+    film = true_levels(target.model_copy(update={"within": ()}), {target.name: shown})
+    if real is None or film is None:
+        return
+    lungs: NDArray[Any] | None = truth.get("lungs")
+    made_by = copied_frames(film, real)
+    if target.within:
+        inside: NDArray[Any] = np.logical_or.reduce([truth[label] for label in target.within])
+        lungs, made_by = inside, copied_pictures(film, real, inside)
+    about: dict[str, Any] = {"case": case.case, "subject": case.subject, "matched_by": "floor"}
+    for way, made in made_by.items():
+        for region, measures in picture_measures(made, real, lungs=lungs, cut=bool(target.within)):
+            yield Score(structure=f"{target.name}:{way}", region=region, **about, **measures)
 
 
 def _together(parts: Sequence[Evaluation]) -> Evaluation:
