@@ -109,3 +109,25 @@ def test_a_check_ends_with_3_only_where_there_are_errors(films: Path) -> None:
     assert wrong.exit_code == 3
     assert wrong.output.startswith("error: JPCLN001: picture 'soft' correlates -1.00 with its film")
     assert wrong.output.endswith("1 cases: 1 errors, 0 warnings, 0 notes\n")
+
+
+def test_a_volume_is_imported_at_a_low_dose(tmp_path: Path) -> None:
+    nibabel = pytest.importorskip("nibabel")
+    y, x = np.mgrid[:48, :48] - 23.5
+    water = np.where(np.hypot(x, y) < 18, 0, -1000)
+    affine = np.diag([4.0, 4.0, 5.0, 1.0])
+    nibabel.save(nibabel.Nifti1Image(np.stack([water] * 2, 2).astype(np.int16), affine), tmp_path / "ct.nii")
+    typed = ("import", "volume", tmp_path / "ct.nii", "--window=-160,240")
+    errors = {}
+    for photons in ("1e4", "1e6"):
+        ran = _run(*typed, "--low-dose", photons, "-o", tmp_path / f"{photons}.csv")
+        assert ran.exit_code == 0, ran.output
+        films = [
+            (case.load_film(), case.load_truth()["full_dose"]) for case in read_manifest(tmp_path / f"{photons}.csv")
+        ]
+        assert not np.array_equal(films[0][0], films[1][0])  # each slice has its own noise
+        middle = np.hypot(x, y) < 14
+        errors[photons] = np.mean([np.std((film - full)[middle]) for film, full in films])
+    assert errors["1e4"] > 2 * errors["1e6"] > 0
+    refused = _run(*typed, "--low-dose", "0", "-o", tmp_path / "none.csv")
+    assert isinstance(refused.exception, DataError)

@@ -189,6 +189,35 @@ def test_labels_that_are_not_whole_numbers_are_refused(tmp_path: Path) -> None:
         _slices(tmp_path, _save(tmp_path / "ct.nii", _body()), labels=tmp_path / "l.nii", legend=read_legend("x=1"))
 
 
+def test_a_low_dose_is_made_of_each_slice_which_itself_becomes_the_picture(tmp_path: Path) -> None:
+    values = np.random.default_rng(0).integers(-100, 100, SHAPE)
+    asked = []
+
+    def film_of(shown: np.ndarray, spacing: tuple[float, float], number: int) -> np.ndarray:
+        asked.append((spacing, number))
+        return 0.5 * shown + 20 * number
+
+    affine = np.diag([2.0, 5.0, 3.0, 1.0])
+    volume = _save(tmp_path / "ct.nii", values, affine)
+    cases = _slices(tmp_path, volume, window=(-160, 240), low_dose=film_of)
+    assert asked == [((5.0, 2.0), number) for number in range(4)]  # rows lie 5 mm apart, columns 2 mm
+    for number, case in enumerate(cases):
+        full = values[::-1, ::-1, number].T
+        np.testing.assert_allclose(case.load_truth()["full_dose"], (full + 160) / 400, atol=1e-5)
+        np.testing.assert_allclose(case.load_film(), (0.5 * full + 20 * number + 160) / 400, atol=1e-5)
+
+
+def test_a_low_dose_is_for_axial_slices_of_one_volume(tmp_path: Path) -> None:
+    first, second = _save(tmp_path / "a.nii", _body()), _save(tmp_path / "b.nii", _body())
+    for volumes, more in (
+        ((first, second), {}),
+        ((first,), {"axis": "coronal"}),
+        ((first,), {"pictures": {"full_dose": second}}),
+    ):
+        with pytest.raises(DataError, match="axial slices of one CT volume"):
+            _slices(tmp_path, *volumes, low_dose=lambda shown, spacing, number: shown, **more)
+
+
 def test_a_window_is_two_numbers() -> None:
     assert read_window("-160,240") == (-160.0, 240.0)
     assert read_window(None) is None

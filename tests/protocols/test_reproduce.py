@@ -81,6 +81,7 @@ def test_the_smoke_profile_runs_to_its_scores_and_is_not_run_twice(tmp_path: Pat
     assert facts["films"] == {"training": 10 - len(held), "held_out": len(held)}
     assert (facts["experiment"], facts["system"], facts["folds"]) == ("mtdg", "pix2pix MTdG", [0])
     assert facts["settings"]["picture cut to"] == "left_lung, right_lung"
+    assert facts["data"] == "simulated"
     again = reproduce(recipe, tmp_path, name="mtdg", profile="smoke")
     assert (tmp_path / "fold-0" / "checkpoint.pt").stat().st_mtime_ns == weights
     assert [row.mean_over_images for row in again.evaluation.summary] == pytest.approx(

@@ -21,23 +21,28 @@ def data() -> None:
 @app.command()
 def simulate(
     out: Annotated[Path, typer.Option("--out", "-o", help="New folder for the data set.")],
-    count: Annotated[int, typer.Option("--count", help="How many films.")],
+    count: Annotated[int, typer.Option("--count", help="How many subjects; a chest is one film.")],
+    kind: Annotated[str, typer.Option("--kind", help="chest, ct (low and full dose) or mri (contrasts).")] = "chest",
+    slices: Annotated[int, typer.Option("--slices", help="Slices a subject of ct and mri.")] = 1,
     size: Annotated[int, typer.Option("--size", help="Side of a film in pixels.")] = 512,
     seed: Annotated[int, typer.Option("--seed", help="Equal seeds give equal data sets.")] = 0,
     file_format: Annotated[str, typer.Option("--format", help="How films are written: png or dicom.")] = "png",
-    nodules: Annotated[int, typer.Option("--nodules", help="Nodules a film.")] = 0,
+    nodules: Annotated[int, typer.Option("--nodules", help="Nodules a chest.")] = 0,
+    photons: Annotated[float, typer.Option("--photons", help="Dose of ct films, in photons a ray.")] = 1e5,
     jobs: Annotated[int, typer.Option("--jobs", help="Processes; the data do not depend on it.")] = 1,
 ) -> None:
-    """Simulate chest films with exact masks, and the same films without bones."""
+    """Simulate films with exact truth: chests with masks and without bones, CT of two doses, MRI contrasts."""
     from typing import cast
 
     from xprism.progress import Progress
-    from xprism.simulate.dataset import DatasetRequest, FileFormat, simulate_dataset
+    from xprism.simulate.dataset import DatasetRequest, FileFormat, Kind, simulate_dataset
 
-    request = DatasetRequest(count, size, seed, cast(FileFormat, file_format), nodules)
-    with Progress("phantoms", count) as progress:
+    request = DatasetRequest(
+        count, size, seed, cast(FileFormat, file_format), nodules, cast(Kind, kind), slices, photons
+    )
+    with Progress("phantoms", request.films) as progress:
         manifest = simulate_dataset(out, request, jobs=jobs, on_case=progress.step)
-    typer.echo(f"{count} simulated films; manifest {manifest}")
+    typer.echo(f"{request.films} simulated films; manifest {manifest}")
 
 
 @app.command()

@@ -100,13 +100,19 @@ def volume(
         str | None, typer.Option(help="LOW,HIGH: what becomes black and white; else each volume's own range.")
     ] = None,
     axis: Annotated[str, typer.Option(help="axial, coronal or sagittal.")] = "axial",
+    low_dose: Annotated[
+        float | None,
+        typer.Option(
+            metavar="PHOTONS", help="CT: films as of so many photons a ray; the slices become picture full_dose."
+        ),
+    ] = None,
     subject: Annotated[str | None, typer.Option(help="The subject's name; else the first volume's.")] = None,
     source: Source = None,
     append: Annotated[bool, typer.Option("--append", help="Add to a manifest that is there already.")] = False,
 ) -> None:
     """Slices of NIfTI volumes, with other contrasts and labels of the same slices.
 
-    For example: xprism data import volume ct.nii.gz --window=-160,240 -o ct.csv
+    For example: xprism data import volume ct.nii.gz --window=-160,240 --low-dose 1e5 -o ct.csv
     """
     from typing import cast
 
@@ -114,6 +120,7 @@ def volume(
     from xprism.data.importers.legend import read_legend
     from xprism.data.importers.volume import Axis, Slices, VolumeRequest, earlier_cases, read_window
     from xprism.progress import Progress
+    from xprism.simulate.lowdose import LowDose
 
     earlier = earlier_cases(out, append=append)
     request = VolumeRequest(
@@ -125,6 +132,7 @@ def volume(
         axis=cast(Axis, axis),
         subject=subject,
         source=source,
+        low_dose=None if low_dose is None else LowDose(low_dose, volumes[0].name),
     )
     slices = Slices(request)
     with Progress("slices", slices.count) as progress:

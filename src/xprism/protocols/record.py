@@ -13,7 +13,7 @@ from xprism.networks.scan import ScanCritic
 from xprism.protocols.published import full_name, published
 from xprism.targets import Masks, Picture
 from xprism.training.augment import PaperAugment
-from xprism.training.cases import folds_of, training_cases
+from xprism.training.cases import films_of, folds_of, training_cases
 from xprism.training.recipe import AdversarialPart, CriticPart, Recipe
 from xprism.training.runs import Run, total_minutes
 
@@ -37,7 +37,7 @@ def describe(name: str, recipe: Recipe, runs: tuple[Run, ...], *, profile: str, 
         "hardware": _hardware(machine),
         "input": list(recipe.input.size),
         "films": {"training": len(training_cases(runs[0].recipe)), "held_out": held_out},
-        "data": "simulated" if recipe.data.simulate else "manifests",
+        "data": "simulated" if recipe.data.manifests == (films_of(runs[0].folder.parent),) else "manifests",
         "settings": settings_of(recipe),
     }
 

@@ -1,4 +1,4 @@
-"""Many phantom films as a data set: films, flags, films without bones, a manifest and a list of nodules."""
+"""Many simulated films as a data set: films, their exact truth, a manifest, and of chests a list of nodules."""
 
 from __future__ import annotations
 
@@ -20,9 +20,12 @@ from PIL import Image
 from xprism.data.manifest import Case, write_manifest
 from xprism.errors import DataError, OutputError
 from xprism.simulate.dicom import write_dicom
+from xprism.simulate.lowdose import PHOTONS, check_photons
 from xprism.simulate.phantom import ChestCase, check_request, simulate_chest, summary
+from xprism.simulate.slices import write_abdomen, write_brain
 
 FileFormat = Literal["png", "dicom"]
+Kind = Literal["chest", "ct", "mri"]
 
 FLAGS = {"right_lung": 1, "left_lung": 2, "heart": 4, "right_clavicle": 8, "left_clavicle": 16}
 MOST_CASES = 1_000_000
@@ -31,26 +34,45 @@ _NODULE_COLUMNS = ("case", "row", "column", "diameter_mm", "density", "side")
 
 @dataclass(frozen=True)
 class DatasetRequest:
-    """What to simulate: ``count`` square films of ``size`` pixels with ``nodules`` nodules each, from one seed."""
+    """What to simulate: ``count`` subjects with square films of ``size`` pixels, from one seed.
+
+    Of a ``kind`` chest a subject has one film, with ``nodules`` nodules. Of ct and mri it has ``slices`` axial
+    slices; films of ct were made with ``photons`` a ray.
+    """
 
     count: int
     size: int = 512
     seed: int = 0
     file_format: FileFormat = "png"
     nodules: int = 0
+    kind: Kind = "chest"
+    slices: int = 1
+    photons: float = PHOTONS
 
     def __post_init__(self) -> None:
-        if not 1 <= self.count <= MOST_CASES:
-            raise DataError(f"a data set has 1 to {MOST_CASES} cases, not {self.count}")
+        if min(self.count, self.slices) < 1 or self.films > MOST_CASES:
+            raise DataError(f"a data set has 1 to {MOST_CASES} cases, not {self.count} times {self.slices}")
         if self.file_format not in ("png", "dicom"):
             raise DataError(f"films are written as png or dicom, not {self.file_format!r}")
+        if self.kind not in ("chest", "ct", "mri"):
+            raise DataError(f"films are of the kind chest, ct or mri, not {self.kind!r}")
+        if self.kind == "chest" and self.slices > 1:
+            raise DataError("a chest has one film", remedy="slices are of the kinds ct and mri")
+        if self.kind != "chest" and (self.nodules or self.file_format == "dicom"):
+            raise DataError(f"{self.kind} has no nodules and is written as png", remedy="leave both out")
         check_request(self.seed, self.size, self.nodules)
+        check_photons(self.photons)
+
+    @property
+    def films(self) -> int:
+        """How many films there will be."""
+        return self.count * self.slices
 
 
 @dataclass(frozen=True)
 class _Written:
     number: int
-    case: Case
+    cases: list[Case]
     nodules: list[dict[str, Any]] = field(default_factory=list)
 
 
@@ -84,11 +106,13 @@ def simulate_dataset(
         written = []
         for done in _write_all(partial, request, jobs=jobs):
             written.append(done)
-            if on_case is not None:
-                on_case(done.case.case)
+            for case in done.cases:
+                if on_case is not None:
+                    on_case(case.case)
         written.sort(key=lambda done: done.number)
-        write_manifest(partial / "manifest.csv", [done.case for done in written])
-        _write_nodules(partial / "nodules.csv", [row for done in written for row in done.nodules])
+        write_manifest(partial / "manifest.csv", [case for done in written for case in done.cases])
+        if request.kind == "chest":
+            _write_nodules(partial / "nodules.csv", [row for done in written for row in done.nodules])
     return out / "manifest.csv"
 
 
@@ -116,10 +140,10 @@ def _whole_folder(out: Path) -> Iterator[Path]:
 
 def _write_all(folder: Path, request: DatasetRequest, *, jobs: int) -> Iterator[_Written]:
     if jobs == 1:
-        yield from (_write_case(folder, request, number) for number in range(request.count))
+        yield from (_write_subject(folder, request, number) for number in range(request.count))
         return
     with ProcessPoolExecutor(min(jobs, request.count), mp_context=get_context("spawn")) as pool:
-        futures = [pool.submit(_write_case, folder, request, number) for number in range(request.count)]
+        futures = [pool.submit(_write_subject, folder, request, number) for number in range(request.count)]
         try:
             for future in as_completed(futures):
                 yield future.result()
@@ -127,9 +151,19 @@ def _write_all(folder: Path, request: DatasetRequest, *, jobs: int) -> Iterator[
             pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _write_case(folder: Path, request: DatasetRequest, number: int) -> _Written:
+def _write_subject(folder: Path, request: DatasetRequest, number: int) -> _Written:
+    title = "phantom" if request.kind == "chest" else request.kind
+    name = f"{title}-{request.seed}-{number:0{max(4, len(str(request.count - 1)))}d}"
+    seed, slices, size = (request.seed, number), request.slices, request.size
+    if request.kind == "ct":
+        return _Written(number, write_abdomen(folder, name, seed, slices=slices, size=size, photons=request.photons))
+    if request.kind == "mri":
+        return _Written(number, write_brain(folder, name, seed, slices=slices, size=size))
+    return _write_chest(folder, request, number, name)
+
+
+def _write_chest(folder: Path, request: DatasetRequest, number: int, name: str) -> _Written:
     case = case_of(request, number)
-    name = f"phantom-{request.seed}-{number:0{max(4, len(str(request.count - 1)))}d}"
     suffix = "dcm" if request.file_format == "dicom" else "png"
     paths = {kind: folder / kind / f"{name}.{suffix}" for kind in ("films", "bone_suppressed")}
     paths["flags"] = folder / "flags" / f"{name}.png"
@@ -153,7 +187,7 @@ def _write_case(folder: Path, request: DatasetRequest, number: int) -> _Written:
         pictures={"bone_suppressed": paths["bone_suppressed"]},
         attributes=_attributes(case),
     )
-    return _Written(number, record, [{"case": name, **row} for row in _nodule_rows(case)])
+    return _Written(number, [record], [{"case": name, **row} for row in _nodule_rows(case)])
 
 
 def _attributes(case: ChestCase) -> dict[str, str]:

@@ -25,13 +25,17 @@ def with_films(recipe: Recipe, folder: Path | str, *, jobs: int | None = None) -
     wanted = recipe.data.simulate
     if wanted is None or recipe.data.manifests:
         return recipe
-    home = Path(folder).resolve() / "films"
-    manifest = home / "manifest.csv"
+    manifest = films_of(folder)
     if not manifest.is_file():
         request = DatasetRequest(**wanted.model_dump())
         with Progress("simulated films", request.films) as shown:
-            manifest = simulate_dataset(home, request, jobs=jobs or os.cpu_count() or 1, on_case=shown.step)
+            manifest = simulate_dataset(manifest.parent, request, jobs=jobs or os.cpu_count() or 1, on_case=shown.step)
     return recipe.model_copy(update={"data": recipe.data.model_copy(update={"manifests": (manifest,)})})
+
+
+def films_of(folder: Path | str) -> Path:
+    """The manifest of the films that a recipe has simulated in ``folder``, whether they are there yet or not."""
+    return Path(folder).resolve() / "films" / "manifest.csv"
 
 
 def all_cases(recipe: Recipe) -> tuple[Case, ...]:

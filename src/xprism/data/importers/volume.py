@@ -23,6 +23,11 @@ from xprism.errors import CorruptFile, DataError, OutputError
 
 Axis = Literal["axial", "coronal", "sagittal"]
 
+FilmOf = Callable[[NDArray[Any], tuple[float, float], int], NDArray[Any]]
+"""What a film shows in place of a slice [H, W]: from its values, (row, column) spacing in mm, and number."""
+
+FULL_DOSE = "full_dose"
+
 _THROUGH: dict[str, int] = {"sagittal": 0, "coronal": 1, "axial": 2}
 _SAME_PLACE = 1e-3  # of affines, in mm
 
@@ -33,6 +38,7 @@ class VolumeRequest:
 
     ``window`` is the (low, high) that becomes black and white, for films and pictures; without it each
     volume's own range. All volumes are of one subject, named like the first volume's file unless given.
+    ``low_dose`` makes the films of one CT volume, whose slices themselves become the picture ``full_dose``.
     """
 
     volumes: tuple[Path, ...]
@@ -43,6 +49,7 @@ class VolumeRequest:
     axis: Axis = "axial"
     subject: str | None = None
     source: str | None = None
+    low_dose: FilmOf | None = None
 
 
 @dataclass(frozen=True)
@@ -73,6 +80,8 @@ class Slices:
         if len(self._films) < len(request.volumes):
             raise DataError("two volumes have the same name", remedy="rename one: slices are named like their volume")
         self._pictures = {check_label(name): self._read(path) for name, path in request.pictures.items()}
+        if request.low_dose is not None:
+            self._pictures |= _slices_themselves(request, self._films, self._pictures)
         self._labels = _whole(self._read(request.labels), request.labels) if request.labels else None
         twice = set(request.legend.labels if request.legend else ()) & self._pictures.keys()
         if twice:
@@ -156,10 +165,13 @@ class Slices:
     def _write(self, home: Path, on_case: Callable[[], object]) -> None:
         axis, legend = self.request.axis, self.request.legend
         for place, grid in self._shown.items():
-            window = self._windows[place]
+            window, is_film = self._windows[place], place.startswith("films/")
             for index in range(self._depth):
-                save_png(_grey(_slice(grid.values, axis, index), window), home / place / f"{index:04d}.png")
-                if place.startswith("films/"):
+                values = _slice(grid.values, axis, index)
+                if is_film and self.request.low_dose is not None:
+                    values = self.request.low_dose(values, _spacing_in_plane(grid, axis), index)
+                save_png(_grey(values, window), home / place / f"{index:04d}.png")
+                if is_film:
                     on_case()
         if self._labels is None or legend is None:
             return
@@ -192,7 +204,7 @@ class Slices:
     def _check_grids(self) -> None:
         first = self.request.volumes[0]
         others = dict(zip(self.request.volumes, self._films.values(), strict=True))
-        others |= {self.request.pictures[name]: grid for name, grid in self._pictures.items()}
+        others |= {path: self._pictures[name] for name, path in self.request.pictures.items()}
         if self.request.labels and self._labels:
             others[self.request.labels] = self._labels
         for path, grid in others.items():
@@ -223,6 +235,18 @@ def earlier_cases(manifest: Path, *, append: bool) -> tuple[Case, ...]:
     if not append:
         raise OutputError("the manifest is there already", where=str(manifest), remedy="add to it by --append")
     return read_manifest(manifest)
+
+
+def _slices_themselves(
+    request: VolumeRequest, films: Mapping[str, Grid], pictures: Mapping[str, Grid]
+) -> dict[str, Grid]:
+    """The volume as the picture that films of a low dose are made from."""
+    if request.axis != "axial" or len(films) != 1 or FULL_DOSE in pictures:
+        raise DataError(
+            f"a low dose is made of the axial slices of one CT volume, which are the picture {FULL_DOSE!r}",
+            remedy="import volumes one by one with --append",
+        )
+    return {FULL_DOSE: next(iter(films.values()))}
 
 
 def _stem(path: Path) -> str:
