@@ -373,6 +373,7 @@ def test_copies_of_films_are_no_patients(cases: tuple[Case, ...], tmp_path: Path
 
 
 def test_what_cannot_be_compared_says_what_to_give(home: Path, tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib")
     nothing = call("compare", tmp_path, "-o", tmp_path / "out")
     assert "experiment.json" in str(nothing.exception)
     broken = tmp_path / "broken"

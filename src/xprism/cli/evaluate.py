@@ -50,7 +50,7 @@ def evaluate(
     from xprism.cli.extras import need_evaluate
 
     if figures:
-        need_evaluate()
+        need_evaluate(otherwise=", or use --no-figures")
     from xprism.data.manifest import read_manifest
     from xprism.progress import Progress
     from xprism.protocols.evaluate import check_out, write_evaluation

@@ -16,7 +16,7 @@ def need_train() -> None:
         raise MissingExtra(f"making models needs {', '.join(missing)}", remedy="pip install 'xprism[train]'")
 
 
-def need_evaluate() -> None:
-    """Raise ``MissingExtra`` where the package that draws figures is not installed."""
+def need_evaluate(*, otherwise: str = "") -> None:
+    """Raise ``MissingExtra`` where matplotlib is not installed; ``otherwise`` is another way out."""
     if find_spec("matplotlib") is None:
-        raise MissingExtra("figures need matplotlib", remedy="pip install 'xprism[evaluate]', or use --no-figures")
+        raise MissingExtra("figures need matplotlib", remedy=f"pip install 'xprism[evaluate]'{otherwise}")
