@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from scipy.ndimage import binary_erosion, label
+from scipy.ndimage import binary_dilation, binary_erosion, label
 
 from xprism.errors import DataError
 from xprism.simulate import simulate_chest
 from xprism.simulate.film import primary
 from xprism.simulate.phantom import ChestCase, rays_of
-from xprism.simulate.skeleton import Skeleton
+from xprism.simulate.ribs import RibCage
 from xprism.simulate.thorax import Cage
 
 SEEDS = range(6)
@@ -103,13 +103,14 @@ def test_body_does_not_depend_on_the_size_of_the_film(cases: list[ChestCase]) ->
 
 
 def test_films_differ_only_where_bones_project(cases: list[ChestCase]) -> None:
-    """Before scatter, blur and noise the bones' shadow is exactly where the two films differ."""
+    """Before scatter, blur and noise the bones' shadow is where films differ, save bone thinner than a pixel."""
     for case in cases[:4]:
         exposure = case.parameters.exposure
         with_bone = primary(case.projection.with_bone, exposure)
         without = primary(case.projection.without_bone, exposure)
         assert (with_bone[case.masks["bones"]] <= without[case.masks["bones"]]).mean() > 0.999
-        assert np.array_equal(with_bone[~case.masks["bones"]], without[~case.masks["bones"]])
+        far = ~binary_dilation(case.masks["bones"], np.ones((3, 3)))
+        assert (with_bone[far] == without[far]).mean() > 0.998
         core = binary_erosion(case.masks["ribs"] | case.masks["spine"])
         assert (with_bone[core] < without[core]).all()
 
@@ -150,9 +151,9 @@ def test_lung_tissue_lies_in_every_pixel_of_the_lung_masks(cases: list[ChestCase
 def test_ribs_run_outside_the_lungs(cases: list[ChestCase]) -> None:
     for case in cases[:3]:
         build = case.parameters.build
-        cage, skeleton = Cage(build), Skeleton(build, case.parameters.bones, case.parameters.pose)
+        cage, found = Cage(build), RibCage(build, case.parameters.bones, case.parameters.pose, case.parameters.detail)
         for number in range(3, 11):
-            line = skeleton.rib(number, 1).points
+            line = found.rib(number, 1).tube.points
             x, y, z = line[3:-3].T
             yaw = case.parameters.pose.yaw
             x, z = np.cos(yaw) * x - np.sin(yaw) * z, np.cos(yaw) * z + np.sin(yaw) * x

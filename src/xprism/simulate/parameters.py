@@ -7,6 +7,8 @@ from typing import Literal
 
 import numpy as np
 
+from xprism.simulate.detail import BoneDetail, draw_detail
+
 Sex = Literal["female", "male"]
 
 
@@ -103,12 +105,15 @@ class ChestParameters:
     bones: Bones
     pose: Pose
     exposure: Exposure
+    detail: BoneDetail
 
 
 def draw_parameters(rng: np.random.Generator) -> ChestParameters:
     """Draw one patient, pose and exposure from the generator."""
     build = _draw_build(rng)
-    return ChestParameters(build, _draw_bones(rng, build), _draw_pose(rng, build), _draw_exposure(rng))
+    bones, pose, exposure = _draw_bones(rng, build), _draw_pose(rng, build), _draw_exposure(rng)
+    # Finer traits have a generator of their own: drawing more of them moves nothing else.
+    return ChestParameters(build, bones, pose, exposure, draw_detail(rng.spawn(1)[0], build.age_stiffness))
 
 
 def _near(rng: np.random.Generator, mean: float, spread: float) -> float:

@@ -14,6 +14,9 @@ from xprism.simulate.projection import Rays, Span, Tube, ellipsoid, pillow, tube
 
 Floats = NDArray[np.float64]
 
+SECTION = 2.4
+"""Exponent of the superellipse that the thorax is when cut across: flatter at its sides than an ellipse."""
+
 
 class Curve:
     """A smooth curve through control points (shape-preserving cubic), constant beyond its ends."""
@@ -33,7 +36,7 @@ def quarter(u: Floats, power: float) -> Floats:
 
 @dataclass(frozen=True)
 class Cage:
-    """The inner surface of the chest wall: an ellipse at every level y (mm below the lung apices)."""
+    """The inner surface of the chest wall: a superellipse at every level y (mm below the lung apices)."""
 
     build: Build
 
@@ -71,7 +74,7 @@ class Lungs:
         """Span of the lungs: the cage, closing smoothly towards the midline and at the apex."""
         inner, outer = self.edges(y)
         across = np.abs(x)
-        half = self.cage.half_depth(y) * np.sqrt(np.maximum(1 - (across / np.maximum(outer, 1)) ** 2, 0))
+        half = self.cage.half_depth(y) * np.maximum(1 - (across / np.maximum(outer, 1)) ** SECTION, 0) ** (1 / SECTION)
         medial = np.clip((across - inner) / 38, 0, 1)
         half *= np.sqrt(medial * (2 - medial))
         half *= quarter(y / 14, 2.0)
@@ -119,16 +122,17 @@ def domes_span(cage: Cage, x: Floats, y: Floats) -> Span:
 
 @dataclass(frozen=True)
 class Trunk:
-    """Neck, shoulders, chest and belly, with a layer of fat under the skin."""
+    """Neck, shoulders, chest and belly, with a layer of fat under the skin; shoulders stand ``lift`` mm higher."""
 
     cage: Cage
+    lift: float = 0.0
 
     def span(self, x: Floats, y: Floats, *, inset: float = 0.0) -> Span:
         """Span of the trunk, or of its inside ``inset`` mm within the skin."""
         b = self.cage.build
         wall = b.muscle + b.fat
         size = b.half_width / 131
-        chest, drop = b.half_width + 12 + wall, b.shoulder_drop
+        chest, drop = b.half_width + 12 + wall, b.shoulder_drop - self.lift
         levels = [-120, -66 + drop, -40 + drop, -22 + drop, -7 + drop, 7 + drop, 28 + drop, 60 + drop]
         widths = [55 * size, 57 * size, 68 * size, 98 * size, 132 * size, 158 * size, 176 * size, 182 * size]
         widths = [w + 0.5 * (b.fat - 8) for w in widths]

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from xprism.errors import DataError
 from xprism.simulate.parameters import Build
 from xprism.simulate.projection import Tube
 from xprism.simulate.thorax import Cage
@@ -16,6 +18,7 @@ Floats = NDArray[np.float64]
 
 _THINNEST, _STRAIGHT = 0.5, 1.3  # radii in mm: no branch is thinner; thinner ones are drawn straight
 _MOST_BRANCHES = 800
+_MOST_TRIES = 20_000
 
 
 @dataclass(frozen=True)
@@ -103,19 +106,35 @@ def _children(
     return found
 
 
-def place_nodules(rng: np.random.Generator, build: Build, count: int) -> tuple[Nodule, ...]:
-    """Nodules of 7 to 30 mm at random places well inside the visible lungs."""
+def place_nodules(
+    rng: np.random.Generator, build: Build, wanted: int | Sequence[tuple[float, float]]
+) -> tuple[Nodule, ...]:
+    """Nodules at random places well inside the visible lungs: so many of 7 to 30 mm, or of given (mm, density).
+
+    Raises DataError for a diameter outside 3 to 40 mm or a density outside 0 to 1.
+    """
     cage, h = Cage(build), build.lung_height
-    room = _Room(cage)
+    given = None if isinstance(wanted, int) else list(wanted)
+    if given and not all(3 <= diameter <= 40 and 0 < density <= 1 for diameter, density in given):
+        raise DataError(f"a nodule has a diameter of 3 to 40 mm and a density over 0 to 1, not {given}")
+    count = wanted if isinstance(wanted, int) else len(wanted)
+    room, tries = _Room(cage), 0
     found: list[Nodule] = []
     while len(found) < count:
+        tries += 1
+        if tries > _MOST_TRIES:
+            raise DataError(f"no room for {count} such nodules in this chest", remedy="ask for fewer or smaller ones")
         diameter = float(np.clip(np.exp(rng.normal(np.log(15), 0.4)), 7, 30))
+        if given:
+            diameter = given[len(found)][0]
         y = rng.uniform(0.14, 0.86) * h
         wide, deep = float(cage.half_width(np.array(y))), float(cage.half_depth(np.array(y)))
         side = -1 if rng.random() < 0.5 else 1
         x = side * rng.uniform(0.32, 0.9) * wide
         z = float(cage.middle(np.array(y))) + rng.uniform(-0.7, 0.7) * deep
         density = float(rng.uniform(0.75, 1.0))
+        if given:
+            density = given[len(found)][1]
         clear = room(x, y, z) + diameter / 2 / min(wide, deep) < 0.95
         low = (build.dome_right - 0.04) * h - diameter / 2
         in_heart = x > 0 and y > 0.45 * h and x < 0.72 * build.heart_width * (y / h - 0.2) + diameter / 2
