@@ -29,16 +29,25 @@ def simulate(
     file_format: Annotated[str, typer.Option("--format", help="How films are written: png or dicom.")] = "png",
     nodules: Annotated[int, typer.Option("--nodules", help="Nodules a chest.")] = 0,
     photons: Annotated[float, typer.Option("--photons", help="Dose of ct films, in photons a ray.")] = 1e5,
+    display: Annotated[str, typer.Option("--display", help="Of chests: film, or drawn from many systems.")] = "film",
     jobs: Annotated[int, typer.Option("--jobs", help="Processes; the data do not depend on it.")] = 1,
 ) -> None:
     """Simulate films with exact truth: chests with masks and without bones, CT of two doses, MRI contrasts."""
     from typing import cast
 
     from xprism.progress import Progress
-    from xprism.simulate.dataset import DatasetRequest, FileFormat, Kind, simulate_dataset
+    from xprism.simulate.dataset import DatasetRequest, FileFormat, Kind, Processing, simulate_dataset
 
     request = DatasetRequest(
-        count, size, seed, cast(FileFormat, file_format), nodules, cast(Kind, kind), slices, photons
+        count=count,
+        size=size,
+        seed=seed,
+        file_format=cast(FileFormat, file_format),
+        nodules=nodules,
+        kind=cast(Kind, kind),
+        slices=slices,
+        photons=photons,
+        display=cast(Processing, display),
     )
     with Progress("phantoms", request.films) as progress:
         manifest = simulate_dataset(out, request, jobs=jobs, on_case=progress.step)

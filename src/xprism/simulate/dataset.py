@@ -20,12 +20,14 @@ from PIL import Image
 from xprism.data.manifest import Case, write_manifest
 from xprism.errors import DataError, OutputError
 from xprism.simulate.dicom import write_dicom
+from xprism.simulate.display import FILM
 from xprism.simulate.lowdose import PHOTONS, check_photons
 from xprism.simulate.phantom import ChestCase, check_request, simulate_chest, summary
 from xprism.simulate.slices import write_abdomen, write_brain
 
 FileFormat = Literal["png", "dicom"]
 Kind = Literal["chest", "ct", "mri"]
+Processing = Literal["film", "drawn"]
 
 FLAGS = {"right_lung": 1, "left_lung": 2, "heart": 4, "right_clavicle": 8, "left_clavicle": 16}
 MOST_CASES = 1_000_000
@@ -36,7 +38,8 @@ _NODULE_COLUMNS = ("case", "row", "column", "diameter_mm", "density", "side")
 class DatasetRequest:
     """What to simulate: ``count`` subjects with square films of ``size`` pixels, from one seed.
 
-    Of a ``kind`` chest a subject has one film, with ``nodules`` nodules. Of ct and mri it has ``slices`` axial
+    Of a ``kind`` chest a subject has one film, with ``nodules`` nodules; its ``display`` is that of film, or drawn
+    from those of other systems as well. Of ct and mri it has ``slices`` axial
     slices; films of ct were made with ``photons`` a ray.
     """
 
@@ -48,6 +51,7 @@ class DatasetRequest:
     kind: Kind = "chest"
     slices: int = 1
     photons: float = PHOTONS
+    display: Processing = "film"
 
     def __post_init__(self) -> None:
         if min(self.count, self.slices) < 1 or self.films > MOST_CASES:
@@ -56,10 +60,14 @@ class DatasetRequest:
             raise DataError(f"films are written as png or dicom, not {self.file_format!r}")
         if self.kind not in ("chest", "ct", "mri"):
             raise DataError(f"films are of the kind chest, ct or mri, not {self.kind!r}")
+        if self.display not in ("film", "drawn"):
+            raise DataError(f"films are shown as film or as drawn, not {self.display!r}")
         if self.kind == "chest" and self.slices > 1:
             raise DataError("a chest has one film", remedy="slices are of the kinds ct and mri")
-        if self.kind != "chest" and (self.nodules or self.file_format == "dicom"):
-            raise DataError(f"{self.kind} has no nodules and is written as png", remedy="leave both out")
+        if self.kind != "chest" and (self.nodules or self.file_format == "dicom" or self.display == "drawn"):
+            raise DataError(
+                f"{self.kind} has no nodules, one display, and is written as png", remedy="leave these options out"
+            )
         check_request(self.seed, self.size, self.nodules)
         check_photons(self.photons)
 
@@ -87,7 +95,9 @@ def flags_of(case: ChestCase) -> NDArray[np.uint8]:
 def case_of(request: DatasetRequest, number: int) -> ChestCase:
     """Case ``number`` (from 0) of a data set; it depends on the seed and its number alone."""
     rng = np.random.default_rng(np.random.SeedSequence([request.seed, number]))
-    return simulate_chest(rng, request.size, nodules=request.nodules)
+    return simulate_chest(
+        rng, request.size, nodules=request.nodules, display=FILM if request.display == "film" else "drawn"
+    )
 
 
 def simulate_dataset(

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from xprism.errors import DataError
 from xprism.simulate.body import Anatomy, Mask, Projection, draw_anatomy, project
-from xprism.simulate.display import FILM, Display, show
+from xprism.simulate.display import FILM, Display, draw_display, show
 from xprism.simulate.film import Noise, expose
 from xprism.simulate.parameters import ChestParameters, Exposure
 from xprism.simulate.projection import Rays
@@ -56,20 +56,23 @@ def simulate_chest(
     *,
     nodules: int | Sequence[tuple[float, float]] = 0,
     exposure: Callable[[Exposure], Exposure] | None = None,
-    display: Display = FILM,
+    display: Display | Literal["drawn"] = FILM,
 ) -> ChestCase:
     """Simulate one frontal chest film with exact masks and its twin without bones.
 
     ``size`` is the film's side in pixels, or (H, W); the longer side covers 358.4 mm. ``nodules``
     round nodules are put into the lungs; a list gives the diameter in mm and the density (0 to 1) of each.
     ``exposure`` changes the drawn exposure, for example
-    ``lambda drawn: replace(with_beam(drawn, Beam(110)), scatter=0.3)``. Equal seeds give equal films; the
-    body does not depend on ``size`` nor on ``nodules``. Raises DataError for a size, count or nodule that cannot be.
+    ``lambda drawn: replace(with_beam(drawn, Beam(110)), scatter=0.3)``. A ``display`` that is "drawn" is that of
+    one system or another, the same for equal seeds. Equal seeds give equal films; the body does not depend on
+    ``size`` nor on ``nodules``. Raises DataError for a size, count or nodule that cannot be.
     """
     anatomy, noise_rng, shape = drawn_chest(seed, size, nodules)
     if exposure is not None:
         parameters = replace(anatomy.parameters, exposure=exposure(anatomy.parameters.exposure))
         anatomy = replace(anatomy, parameters=parameters)
+    if display == "drawn":
+        display = draw_display(noise_rng.spawn(1)[0], anatomy.parameters.exposure)
     return film_of(anatomy, shape, noise=Noise.draw(noise_rng, shape), display=display)
 
 

@@ -23,6 +23,7 @@ class SimulatePart(Part):
     slices: Count = Field(1, description="slices a subject of ct and mri")
     size: Count = Field(256, description="side of a film in pixels")
     photons: float = Field(1e5, gt=0, description="dose of ct films, in photons a ray")
+    display: Literal["film", "drawn"] = Field("film", description="drawn: chests as many systems show them")
     seed: int = Field(0, description="equal seeds give equal films")
 
 
