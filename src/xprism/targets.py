@@ -123,6 +123,8 @@ class Picture(_Target):
         if self.within:
             inside = np.logical_or.reduce([known[label] >= 0.5 for label in self.within])
             image = np.where(inside[..., None], image, np.float32(self.range[0]))
+        if np.isnan(image).any():
+            raise DataError(f"picture {self.name!r} is known in a region only", remedy="learn it as a layer")
         image = np.broadcast_to(image, (*image.shape[:2], self.channels))
         return {label: image[..., k] for k, label in enumerate(self.channel_labels)}
 

@@ -1,5 +1,6 @@
 """A layer is what is taken from a film: learnt in units of the network's input, taken off at the film's own depth."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -88,6 +89,43 @@ def test_an_exchanged_layer_lies_over_the_case_and_teaches_alone(cases: list[Cas
         assert max(fits) > 0.99 > min(fits)
         heights.add(round(float(planes[2].max()), 3))
     assert len(heights) > 8
+
+
+def _known_in_upper_half(case: Case, folder: Path) -> Case:
+    region = np.zeros((64, 64), np.uint8)
+    region[:32] = 255
+    Image.fromarray(region).save(folder / "region.png")
+    return replace(case, regions={"bone_suppressed": folder / "region.png"})
+
+
+def test_a_layer_known_in_a_region_teaches_there_alone(cases: list[Case], tiny_recipe: Recipe, tmp_path: Path) -> None:
+    settings = STILL.model_copy(update={"local_contrast": 1.0, "blur": 0.01, "gamma": 0.5})
+    samples = _samples([_known_in_upper_half(cases[0], tmp_path)], tiny_recipe, settings)
+    for number in range(6):
+        film, planes, known = samples[number]
+        assert known.tolist() == [True, True, True, False]
+        assert film.isfinite().all()
+        assert planes[2, :31].isfinite().all()
+        assert planes[2, 33:].isnan().all()
+    raw = torch.zeros(1, 3, 64, 64, requires_grad=True)
+    layer = SupervisedLoss(TARGETS)._layer(raw[:, 2:], planes[None, 2:3], known[None, 2:3])
+    layer.backward()
+    assert layer.isfinite()
+    assert raw.grad is not None
+    assert raw.grad[0, 2, :30].abs().min() > 0
+    assert not raw.grad[0, 2, 33:].any()
+
+
+def test_where_a_layer_is_not_known_the_film_stays_below_another_layer(
+    cases: list[Case], tiny_recipe: Recipe, tmp_path: Path
+) -> None:
+    part = _known_in_upper_half(cases[0], tmp_path)
+    samples = _samples([part], tiny_recipe, STILL.model_copy(update={"exchange_layers": 1.0}))
+    film, planes, _ = samples[0]
+    assert film.isfinite().all()
+    assert planes[2, 33:].isnan().all()
+    still = _samples([part], tiny_recipe, STILL)[0][0]
+    assert np.corrcoef(film[0, 33:].flatten(), still[0, 33:].flatten())[0, 1] > 0.999
 
 
 def test_a_layer_is_taken_off_at_the_films_own_size_and_depth() -> None:

@@ -1,7 +1,8 @@
 """A manifest: a CSV of cases, the one form in which films and their truth reach training and evaluation.
 
 Columns: ``case``, ``subject``, ``film``; optionally ``flags`` (one 8-bit image of organ bit flags),
-``mask:LABEL`` (a mask image for one label or union) and ``picture:NAME`` (a translated image).
+``mask:LABEL`` (a mask image for one label or union), ``picture:NAME`` (a translated image) and ``region:NAME``
+(a mask of where the picture NAME is known, such as the lungs).
 Paths are relative to the manifest. Every other column is an attribute. An empty cell is "not known".
 """
 
@@ -13,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from xprism.errors import DataError
@@ -31,17 +33,27 @@ class Case:
     masks: dict[str, Path] = field(default_factory=dict)
     pictures: dict[str, Path] = field(default_factory=dict)
     attributes: dict[str, str] = field(default_factory=dict)
+    regions: dict[str, Path] = field(default_factory=dict)
 
     def load_film(self) -> NDArray[Any]:
         """The film as display values, float32 [H, W]; polarity is as stated by the ``polarity`` attribute."""
         return read(self.film, polarity=self.attributes.get("polarity", "auto")).display
 
     def load_truth(self) -> dict[str, NDArray[Any]]:
-        """Every known mask (bool [H, W]) and picture (float32 [H, W]) by label."""
+        """Every known mask (bool [H, W]) and picture (float32 [H, W], NaN beyond its region) by label."""
         truth: dict[str, NDArray[Any]] = dict(read_flags(self.flags)) if self.flags else {}
         truth.update({label: read_mask(path) for label, path in self.masks.items()})
         truth.update({name: read(path, polarity="display").display for name, path in self.pictures.items()})
+        for name, path in self.regions.items():
+            truth[name] = np.where(self._region(path, truth[name]), truth[name], np.float32("nan"))
         return truth
+
+    @staticmethod
+    def _region(path: Path, picture: NDArray[Any]) -> NDArray[np.bool_]:
+        region = read_mask(path)
+        if region.shape != picture.shape:
+            raise DataError(f"a region of {region.shape} on a picture of {picture.shape}", where=str(path))
+        return region
 
 
 def read_manifest(path: Path | str) -> tuple[Case, ...]:
@@ -71,10 +83,15 @@ def _case(row: dict[str, str], base: Path) -> Case:
     cells = {key: value for key, value in row.items() if value}
     masks = {key[5:]: base / value for key, value in cells.items() if key.startswith("mask:")}
     pictures = {key[8:]: base / value for key, value in cells.items() if key.startswith("picture:")}
+    regions = {key[7:]: base / value for key, value in cells.items() if key.startswith("region:")}
+    if regions.keys() - pictures.keys():
+        raise DataError(
+            f"a region of no picture: {', '.join(sorted(regions.keys() - pictures.keys()))}", where=row["case"]
+        )
     fixed = {"case", "subject", "film", "flags"}
-    rest = {k: v for k, v in cells.items() if k not in fixed and not k.startswith(("mask:", "picture:"))}
+    rest = {k: v for k, v in cells.items() if k not in fixed and not k.startswith(("mask:", "picture:", "region:"))}
     flags = base / cells["flags"] if "flags" in cells else None
-    return Case(cells["case"], cells["subject"], base / cells["film"], flags, masks, pictures, rest)
+    return Case(cells["case"], cells["subject"], base / cells["film"], flags, masks, pictures, rest, regions)
 
 
 def write_manifest(path: Path | str, cases: Sequence[Case]) -> None:
@@ -101,4 +118,5 @@ def _row(case: Case, base: Path) -> dict[str, str]:
         row["flags"] = near(case.flags)
     row.update({f"mask:{label}": near(target) for label, target in case.masks.items()})
     row.update({f"picture:{name}": near(target) for name, target in case.pictures.items()})
+    row.update({f"region:{name}": near(target) for name, target in case.regions.items()})
     return {**row, **case.attributes}

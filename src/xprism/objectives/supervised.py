@@ -20,7 +20,7 @@ class SupervisedLoss:
     any of its channels is on, 1 - prod(1 - p), and counts only where a member is not known itself.
     ``weights`` says how often a mask of some label counts within its target; others count once.
     Pictures are compared in parts of their range; layers by L1 of their values and of their differences
-    between neighbouring pixels (``layer_edges``), in units of the network's input.
+    between neighbouring pixels (``layer_edges``), in units of the network's input, where they are known (not NaN).
     """
 
     def __init__(
@@ -90,8 +90,12 @@ class SupervisedLoss:
         return _over_known(cost, known)
 
     def _layer(self, made: Tensor, real: Tensor, known: Tensor) -> Tensor:
-        apart = made - real
-        edges = sum(apart.diff(dim=axis).abs().mean((2, 3)) for axis in (2, 3))
+        unknown = real.isnan()
+        apart = torch.where(unknown, 0.0, made - real)
+        edges = sum(
+            (apart.diff(dim=axis).abs() * ~(unknown.narrow(axis, 1, n) | unknown.narrow(axis, 0, n))).mean((2, 3))
+            for axis, n in ((2, real.shape[2] - 1), (3, real.shape[3] - 1))
+        )
         return _over_known(self.layer * apart.abs().mean((2, 3)) + self.layer_edges * edges, known)
 
 

@@ -38,8 +38,8 @@ FINER = 4 / 3
 class Held:
     """One case in memory: film [1, h, w] in [0, 1] and its extent (ones inside), truth planes uint8 [P', h, w].
 
-    ``remains`` [L', h, w] is what the film without each known layer shows, on the film's scale; P' are the other
-    known planes.
+    ``remains`` [L', h, w] is what the film without each known layer shows, on the film's scale, NaN where that is
+    not known; P' are the other known planes.
     """
 
     film: Tensor
@@ -99,7 +99,8 @@ def _stored(planes: NDArray[np.float32]) -> Tensor:
 class Samples(torch.utils.data.Dataset[tuple[Tensor, Tensor, Tensor]]):
     """The endless, seeded stream of augmented samples; sample n is the same whenever it is asked for.
 
-    Each item is film [1, h, w] scaled for the network, truth planes [P, h, w] and known flags [P].
+    Each item is film [1, h, w] scaled for the network, truth planes [P, h, w] (layers NaN where they are not
+    known) and known flags [P].
     """
 
     def __init__(self, cases: Sequence[Case], recipe: Recipe, *, progress: Callable[[], object] = lambda: None) -> None:
@@ -156,9 +157,10 @@ class Samples(torch.utils.data.Dataset[tuple[Tensor, Tensor, Tensor]]):
         if not settings.exchange_layers or not len(held.remains) or rng.random() >= settings.exchange_layers:
             return held
         other = self.held[rng.choice(self.layered)]
-        layer = other.film[:1] - other.remains[:1]
+        layer = (other.film[:1] - other.remains[:1]).nan_to_num(0)
         layer = resample(layer, sampling_grid(draw_geometry(rng, settings), (layer.shape[1], layer.shape[2])))
-        film = (held.remains[:1] + float(rng.uniform(0.6, 1.4)) * layer).clamp(0, 1)
+        below = torch.where(held.remains[:1].isnan(), held.film[:1], held.remains[:1].float())
+        film = (below + float(rng.uniform(0.6, 1.4)) * layer).clamp(0, 1)
         return Held(torch.cat([film, held.film[1:]]), held.truth[:0], held.remains[:1], held.known & self.is_layer)
 
     def _at_random(
@@ -169,7 +171,9 @@ class Samples(torch.utils.data.Dataset[tuple[Tensor, Tensor, Tensor]]):
         grid = sampling_grid(geometry, self.spec.size)
         films = resample(torch.cat([held.film, held.remains.float()]), grid, replicate=geometry.replicate)
         truth = resample(_unit(held.truth), grid) if len(held.truth) else torch.zeros(0, *self.spec.size)
-        shown = apply_look(torch.cat([films[:1], films[2:]]), look)
+        unknown = films[2:].isnan()
+        shown = apply_look(torch.cat([films[:1], torch.where(unknown, films[:1], films[2:])]), look)
+        shown[1:][unknown] = float("nan")
         return shown, films[1], truth, geometry.flipped and not settings.flip_keeps_labels
 
     def _as_in_paper(self, held: Held, copy: Geometry | None, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
