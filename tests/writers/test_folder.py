@@ -16,7 +16,7 @@ from xprism.errors import OutputError
 from xprism.inference.predictor import Predictor
 from xprism.radiograph import DisplayMapping, Radiograph, Spacing
 from xprism.result import Lesion, Measurement, ModelId, Result
-from xprism.targets import Classes, Lesions, Masks, Picture, TargetSet
+from xprism.targets import Classes, Layer, Lesions, Masks, Picture, TargetSet
 from xprism.writers.folder import write_result
 from xprism.writers.record import options_sha256, read_record
 
@@ -142,6 +142,30 @@ def mixed_result(tmp_path: Path) -> Result:
         lesions=(Lesion("nodule", (16, 0, 20, 30), 0.75),),
         card=card,
     )
+
+
+def layered_result(tmp_path: Path) -> Result:
+    targets = TargetSet(targets=(Layer(name="bones", leaves="bone_suppressed"),))
+    rows, columns = np.mgrid[:16, :16]
+    planes = np.where(columns % 5 < 2, 0.2, -0.05).astype(np.float32)[None]
+    predictor = Predictor.load(tiny_models.write_model(tmp_path / "layered", planes, targets, gate="none"))
+    return predictor(Radiograph((40 * rows + 25 * columns).astype(np.uint16), DisplayMapping(0, 1200)))
+
+
+def test_a_layer_is_written_on_demand_and_adds_up_with_what_it_leaves_to_the_film(tmp_path: Path) -> None:
+    result = layered_result(tmp_path)
+    write_result(result, tmp_path / "usual")
+    assert not (tmp_path / "usual" / "bones.png").exists()
+    write_result(result, tmp_path / "out", to=("masks", "layers", "report"))
+    assert "The layer bones" in (tmp_path / "out" / "report.html").read_text()
+    reading = json.loads((tmp_path / "out" / "result.json").read_text())["images"]["bones.png"]
+    stored = [np.asarray(Image.open(tmp_path / "out" / name), float) for name in ("bones.png", "bone_suppressed.png")]
+    layer = (stored[0] - reading["zero"]) / reading["full_scale"]
+    assert np.ptp(layer) > 0.05
+    remains = stored[1] / 65535
+    inside = (remains > 0) & (remains < 1)
+    assert inside.mean() > 0.8
+    np.testing.assert_allclose((remains + layer)[inside], result.radiograph.display[inside], atol=2e-5)
 
 
 def test_every_kind_of_target_has_a_file_of_its_own(tmp_path: Path) -> None:

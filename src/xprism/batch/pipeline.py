@@ -22,7 +22,7 @@ from xprism.errors import ReadError, XprismError
 from xprism.inference.predictor import Options, Predictor, Prepared
 from xprism.inference.runtimes import usable_cores
 from xprism.readers.polarity import check_choice
-from xprism.writers.folder import KINDS, check_kinds, write_result
+from xprism.writers.folder import KINDS, USUAL, check_kinds, write_result
 from xprism.writers.record import options_sha256, read_record
 
 
@@ -51,7 +51,7 @@ def predict_films(
     out: str | Path,
     *,
     predictor: Predictor,
-    to: Sequence[str] = KINDS,
+    to: Sequence[str] = USUAL,
     polarity: str = "auto",
     clean: bool | None = None,
     force: bool = False,

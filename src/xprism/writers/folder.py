@@ -10,11 +10,15 @@ from pathlib import Path
 
 from xprism.errors import OutputError
 from xprism.result import Result
-from xprism.writers.images import ImageFile, write_images
+from xprism.writers.images import ImageFile, write_images, write_layers
 from xprism.writers.record import FILE_NAME, read_record, record_of, write_record
 
-KINDS = ("masks", "json", "overlay", "report")
-"""What can be written: ``masks`` are all PNG pictures of the targets; ``json`` is always written."""
+KINDS = ("masks", "json", "overlay", "report", "layers")
+"""What can be written: ``masks`` are all PNG pictures of the targets, ``layers`` what was taken from the film to
+make some of them; ``json`` is always written."""
+
+USUAL = ("masks", "json", "overlay", "report")
+"""What is written unless other things are asked for."""
 
 TEMPORARY = ".xprism-"
 """Temporary names begin so; a run cleans up what a killed one left behind."""
@@ -28,7 +32,7 @@ def check_kinds(kinds: Sequence[str]) -> tuple[str, ...]:
     return tuple(kind for kind in KINDS if kind in kinds or kind == "json")
 
 
-def write_result(result: Result, folder: Path, *, to: Sequence[str] = KINDS, scratch: Path | None = None) -> Path:
+def write_result(result: Result, folder: Path, *, to: Sequence[str] = USUAL, scratch: Path | None = None) -> Path:
     """Write a result into ``folder`` so that it is complete or not there, and return the folder.
 
     A folder that holds an earlier result is replaced; files of other origin in it are left alone.
@@ -56,6 +60,8 @@ def write_result(result: Result, folder: Path, *, to: Sequence[str] = KINDS, scr
 
 def _fill(result: Result, folder: Path, kinds: Sequence[str]) -> None:
     images: list[ImageFile] = write_images(result, folder) if "masks" in kinds else []
+    if "layers" in kinds:
+        images += write_layers(result, folder)
     overlay = b""
     if {"overlay", "report"} & set(kinds):
         from xprism.writers.overlay import overlay_png

@@ -48,6 +48,23 @@ def write_images(result: Result, folder: Path) -> list[ImageFile]:
     return written
 
 
+def write_layers(result: Result, folder: Path) -> list[ImageFile]:
+    """Write what was taken from the film, such as its bones, in 16 bits on the film's grey scale about a zero.
+
+    ``film = remains + (stored - zero) / full_scale`` in display values; a layer is cut at half of the film's range.
+    """
+    if result.refused is not None:
+        return []
+    written = []
+    for target in targets_of(result):
+        if isinstance(target, Layer):
+            layer = result.radiograph.display - result.pictures[target.leaves]
+            save_png(np.rint(np.clip(32768 + 65535 * layer, 0, 65535)).astype(np.uint16), folder / f"{target.name}.png")
+            reading = {"zero": 32768, "full_scale": 65535, "leaves": target.leaves}
+            written.append(ImageFile(f"{target.name}.png", target.name, "layer", reading))
+    return written
+
+
 def targets_of(result: Result) -> tuple[Target, ...]:
     """The targets of a result: its card's, or else one set of independent masks."""
     if result.card is not None:

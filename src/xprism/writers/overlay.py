@@ -91,6 +91,13 @@ def picture_png(result: Result, name: str) -> bytes:
     return _png(_viewed(values, _window(film) if name in remains else robust_range(values, 0.5, 99.5)))
 
 
+def layer_png(result: Result, layer: Layer) -> bytes:
+    """What was taken from the film [H, W] as 8-bit grey at the size of the overlay: 0 is dark grey."""
+    values = result.radiograph.display - result.pictures[layer.leaves]
+    reach = max(float(np.percentile(values, 99.5)), 1e-3)
+    return _png(_viewed(values, (-reach / 3, reach)))
+
+
 def _window(film: Radiograph) -> tuple[float, float]:
     return film.window or robust_range(film.display, 0.5, 99.5)
 

@@ -11,7 +11,8 @@ from jinja2 import Environment, StrictUndefined, Template
 
 from xprism import __version__
 from xprism.result import Measurement, Result
-from xprism.writers.overlay import colour_of, picture_png, view_png
+from xprism.targets import Layer
+from xprism.writers.overlay import colour_of, layer_png, picture_png, view_png
 from xprism.writers.record import notice_of
 
 _NAMES = {"ctr": "cardiothoracic ratio"}
@@ -28,7 +29,8 @@ def report_html(result: Result, *, overlay: bytes) -> str:
         card=card,
         overlay=_data_uri(overlay),
         plain=_data_uri(view_png(result.radiograph)),
-        pictures=[(name.replace("_", " "), _data_uri(picture_png(result, name))) for name in _grey(result)],
+        pictures=[(name, _data_uri(picture_png(result, name))) for name in _grey(result)],
+        layers={layer.leaves: (layer.name, _data_uri(layer_png(result, layer))) for layer in _layers(result)},
         structures=[_structure_row(result, label) for label in result.structures],
         measurements=[_measurement_row(one) for one in result.measurements.values()],
         log=[*result.radiograph.log, *result.log],
@@ -46,6 +48,10 @@ def _template() -> Template:
 
 def _grey(result: Result) -> list[str]:
     return [name for name, values in result.pictures.items() if values.ndim == 2]
+
+
+def _layers(result: Result) -> list[Layer]:
+    return [target for target in (result.card.targets if result.card else ()) if isinstance(target, Layer)]
 
 
 def _title(result: Result) -> str:
