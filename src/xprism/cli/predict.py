@@ -13,7 +13,7 @@ def predict(
     out: Annotated[Path, typer.Option("-o", "--out", help="Folder for the results.", show_default=False)],
     model: Annotated[str, typer.Option(help="Name of a shipped model, or a model folder.")] = "organs",
     to: Annotated[
-        str, typer.Option(help="What to write, joined by commas, 'layers' (the bones alone) among it; result.json always is.")
+        str, typer.Option(help="What to write, joined by commas; 'layers' is the bones alone; result.json always is.")
     ] = "masks,json,overlay,report",
     runtime: Annotated[str, typer.Option(help="onnx, or openvino (extra 'fast').")] = "onnx",
     polarity: Annotated[
