@@ -150,15 +150,18 @@ def _shrunk(film: np.ndarray, place: Placement, middle: np.ndarray) -> np.ndarra
     return small[1:] - small[0]
 
 
-def test_layers_cost_their_difference_and_that_of_neighbours() -> None:
+def test_layers_cost_their_difference_and_that_of_neighbours_at_four_scales() -> None:
     rng = np.random.default_rng(3)
-    raw, planes = rng.normal(size=(1, 3, 6, 5)), rng.normal(size=(1, 4, 6, 5))
-    apart = raw[0, 2] - planes[0, 2]
-    edges = np.abs(np.diff(apart, axis=0)).mean() + np.abs(np.diff(apart, axis=1)).mean()
+    raw, planes = rng.normal(size=(1, 3, 24, 16)), rng.normal(size=(1, 4, 24, 16))
+    apart, expected = raw[0, 2] - planes[0, 2], 0.0
+    for scale in (1, 2, 4, 8):
+        coarse = apart.reshape(24 // scale, scale, 16 // scale, scale).mean((1, 3))
+        edges = sum(np.abs(np.diff(coarse, axis=axis)).mean() for axis in (0, 1))
+        expected += (2 * np.abs(coarse).mean() + 3 * edges) / 4
     loss = SupervisedLoss(TARGETS, layer=2.0, layer_edges=3.0)
     tensors = (torch.tensor(raw).float(), torch.tensor(planes).float())
     found = float(loss(*tensors, torch.tensor([[False, False, True, False]])))
-    assert found == pytest.approx(2 * np.abs(apart).mean() + 3 * edges, rel=1e-5)
+    assert found == pytest.approx(expected, rel=1e-5)
     assert float(loss(*tensors, torch.zeros(1, 4, dtype=torch.bool))) == 0
 
 

@@ -12,6 +12,10 @@ from xprism.objectives.ms_ssim import ms_ssim
 from xprism.targets import Classes, Layer, Masks, Picture, TargetSet
 
 
+LAYER_SCALES = (1, 2, 4, 8)
+"""Pixels that are averaged before layers are compared: noise hides a bone's edge from one pixel to the next."""
+
+
 class SupervisedLoss:
     """Weighted cross-entropy plus soft Dice for masks and classes; L1, squared error and 1 - MS-SSIM for pictures.
 
@@ -20,7 +24,8 @@ class SupervisedLoss:
     any of its channels is on, 1 - prod(1 - p), and counts only where a member is not known itself.
     ``weights`` says how often a mask of some label counts within its target; others count once.
     Pictures are compared in parts of their range; layers by L1 of their values and of their differences
-    between neighbouring pixels (``layer_edges``), in units of the network's input, where they are known (not NaN).
+    between neighbours (``layer_edges``), in units of the network's input, where they are known (not NaN): the mean
+    over pixels and over blocks of 2, 4 and 8 pixels.
     """
 
     def __init__(
@@ -90,13 +95,18 @@ class SupervisedLoss:
         return _over_known(cost, known)
 
     def _layer(self, made: Tensor, real: Tensor, known: Tensor) -> Tensor:
-        unknown = real.isnan()
-        apart = torch.where(unknown, 0.0, made - real)
-        edges = sum(
-            (apart.diff(dim=axis).abs() * ~(unknown.narrow(axis, 1, n) | unknown.narrow(axis, 0, n))).mean((2, 3))
-            for axis, n in ((2, real.shape[2] - 1), (3, real.shape[3] - 1))
-        )
-        return _over_known(self.layer * apart.abs().mean((2, 3)) + self.layer_edges * edges, known)
+        is_known = (~real.isnan()).float()
+        apart = torch.where(real.isnan(), 0.0, made - real)
+        cost = torch.zeros_like(known, dtype=torch.float32)
+        for scale in LAYER_SCALES:
+            coarse, whole = F.avg_pool2d(apart, scale), (F.avg_pool2d(is_known, scale) > 0.999).float()
+            cost = cost + self.layer / len(LAYER_SCALES) * (coarse.abs() * whole).mean((2, 3))
+            for axis in (2, 3):
+                n = coarse.shape[axis] - 1
+                both = whole.narrow(axis, 0, n) * whole.narrow(axis, 1, n)
+                edges = (coarse.diff(dim=axis).abs() * both).mean((2, 3))
+                cost = cost + self.layer_edges / len(LAYER_SCALES) * edges
+        return _over_known(cost, known)
 
 
 def _dice_loss(probability: Tensor, truth: Tensor) -> Tensor:
