@@ -13,6 +13,8 @@ SPACING = 0.8
 FILM = 100 + 20 * ndimage.gaussian_filter(np.random.default_rng(0).normal(size=(150, 170)), 2)
 INSIDE = np.zeros(FILM.shape, bool)
 INSIDE[10:140, 5:75] = INSIDE[10:140, 95:165] = True
+# Bands of 10 px that slope like ribs, with 8 px between them: no patch fits there.
+BONES = (np.arange(150)[:, None] + 0.5 * np.arange(170)) % 18 < 10
 
 
 def _kept(method: Callable[[np.ndarray], np.ndarray]) -> tuple[float, float]:
@@ -74,6 +76,49 @@ def test_a_mask_up_to_the_border_has_its_patches_within_the_film() -> None:
     for spacing in (0.5, 0.75, 1.0, 1.2):
         found = modulation_kept(lambda film: film, FILM, inside=everywhere, spacing_mm=spacing)
         assert found[1].kept == pytest.approx(1)
+
+
+@pytest.mark.parametrize("sigma_mm", [0.5, 1.2, 2.0])
+def test_between_bones_a_blur_keeps_what_its_transfer_function_says(sigma_mm: float) -> None:
+    found = modulation_kept(
+        lambda film: ndimage.gaussian_filter(film, sigma_mm / SPACING),
+        FILM,
+        inside=INSIDE,
+        spacing_mm=SPACING,
+        bones=BONES,
+    )
+    for one, per_mm in zip(found, (0.1, 0.2), strict=True):
+        expected = np.exp(-2 * (np.pi * sigma_mm * per_mm) ** 2)
+        assert one.by_orientation == pytest.approx([expected] * 4, abs=0.015)
+
+
+def test_what_happens_on_bones_does_not_count() -> None:
+    def on_bones(film: np.ndarray) -> np.ndarray:
+        return np.where(BONES, ndimage.gaussian_filter(film, 4), film)
+
+    outside = modulation_kept(on_bones, FILM, inside=INSIDE, spacing_mm=SPACING, bones=BONES)
+    everywhere = modulation_kept(on_bones, FILM, inside=INSIDE, spacing_mm=SPACING)
+    assert [one.kept for one in outside] == pytest.approx([1, 1])
+    assert all(one.kept < 0.7 for one in everywhere)
+    spoilt = modulation_kept(on_bones, FILM, inside=INSIDE, spacing_mm=SPACING, bones=~BONES)
+    assert all(one.kept < 0.3 for one in spoilt)
+
+
+def test_patches_lie_where_bones_leave_room() -> None:
+    right_only = np.zeros_like(INSIDE)
+    right_only[:, :85] = True
+    changed = np.zeros_like(INSIDE)
+
+    def method(film: np.ndarray) -> np.ndarray:
+        changed[film != FILM] = True
+        return film
+
+    found = modulation_kept(method, FILM, inside=INSIDE, spacing_mm=SPACING, bones=right_only)
+    assert found[0].kept == pytest.approx(1)
+    assert changed.any()
+    assert not changed[:, :85].any()
+    with pytest.raises(DataError, match="no patch"):
+        modulation_kept(method, FILM, inside=INSIDE, spacing_mm=SPACING, bones=INSIDE)
 
 
 def test_what_cannot_be_measured_is_refused() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import hashlib
 import subprocess
 import sys
@@ -13,7 +14,7 @@ import pytest
 
 from xprism.data.manifest import read_manifest
 from xprism.errors import DataError, OutputError
-from xprism.simulate.dataset import FLAGS, DatasetRequest, case_of, flags_of, simulate_dataset
+from xprism.simulate.dataset import FLAGS, DatasetRequest, case_of, flags_of, nodules_of, simulate_dataset
 
 
 def digests(folder: Path) -> dict[str, str]:
@@ -36,7 +37,7 @@ def test_the_command_writes_a_data_set_that_the_manifest_reads(tmp_path: Path) -
         np.testing.assert_allclose(case.load_film(), made.film, atol=1e-5)
         truth = case.load_truth()
         np.testing.assert_allclose(truth["bone_suppressed"], made.film_without_bone, atol=1e-5)
-        assert all(np.array_equal(truth[name], made.masks[name]) for name in FLAGS)
+        assert all(np.array_equal(truth[name], made.masks[name]) for name in (*FLAGS, "bones"))
         assert case.attributes["spacing_mm"] == f"{358.4 / 96:.6f}"
         assert case.attributes["nodules"] == "1"
         assert 0.3 < float(case.attributes["ctr"]) < 0.65
@@ -48,7 +49,46 @@ def test_files_do_not_depend_on_the_number_of_processes(tmp_path: Path) -> None:
         simulate_dataset(tmp_path / str(jobs), request, jobs=jobs)
     first = digests(tmp_path / "1")
     assert first == digests(tmp_path / "2")
-    assert len(first) == 2 * 3 + 2
+    assert len(first) == 2 * 4 + 2
+
+
+def test_every_chest_has_the_nodules_that_were_asked_for(tmp_path: Path) -> None:
+    done = command("-o", tmp_path / "set", "--count", "2", "--size", "96", "--nodules", "10mm, 10mm,5.5mm")
+    assert done.returncode == 0, done.stderr
+    with (tmp_path / "set" / "nodules.csv").open(newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    assert [(row["case"][-1], float(row["diameter_mm"]), float(row["density"])) for row in rows] == [
+        (case, diameter, 0.9) for case in "01" for diameter in (10, 10, 5.5)
+    ]
+    for case in read_manifest(tmp_path / "set" / "manifest.csv"):
+        truth = case.load_truth()
+        lungs = truth["right_lung"] | truth["left_lung"]
+        for row in (row for row in rows if row["case"] == case.case):
+            assert lungs[round(float(row["row"])), round(float(row["column"]))]
+
+
+def test_nodules_change_nothing_else_of_a_chest() -> None:
+    plain, with_nodules, same = (case_of(DatasetRequest(1, 96, 3, nodules=n), 0) for n in (0, (20.0,), (20.0,)))
+    assert np.array_equal(with_nodules.film, same.film)
+    apart = np.abs(with_nodules.film_without_bone - plain.film_without_bone)
+    spot = with_nodules.nodules[0]
+    down, along = np.mgrid[:96, :96] - np.array([spot.row, spot.column])[:, None, None]
+    near = np.hypot(down, along) * with_nodules.spacing_mm < 20
+    assert apart[near].max() > 10 * apart[~near].max()
+    assert np.array_equal(plain.masks["bones"], with_nodules.masks["bones"])
+
+
+@pytest.mark.parametrize(
+    ("text", "nodules"), [("0", 0), ("3", 3), ("5mm", (5.0,)), ("10mm,10mm, 5.5mm", (10.0, 10.0, 5.5))]
+)
+def test_nodules_are_a_count_or_diameters(text: str, nodules: int | tuple[float, ...]) -> None:
+    assert nodules_of(text) == nodules
+
+
+@pytest.mark.parametrize("text", ["", "two", "10mm,5", "-1", "mm", "10mm,,5mm"])
+def test_other_words_are_no_nodules(text: str) -> None:
+    with pytest.raises(DataError, match="a count or diameters"):
+        nodules_of(text)
 
 
 def test_a_longer_data_set_begins_with_the_shorter_one() -> None:
@@ -99,6 +139,8 @@ def test_flags_hold_every_organ_mask() -> None:
         (["--count", "1", "--size", "7"], "pixels a side"),
         (["--count", "1", "--format", "gif"], "png or dicom"),
         (["--count", "1", "--size", "64", "--jobs", "0"], "jobs"),
+        (["--count", "1", "--size", "64", "--nodules", "10cm"], "a count or diameters"),
+        (["--count", "1", "--size", "64", "--nodules", "90mm"], "3 to 40 mm"),
     ],
 )
 def test_the_command_refuses_nonsense_and_leaves_nothing(tmp_path: Path, words: list[str], said: str) -> None:

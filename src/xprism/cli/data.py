@@ -27,7 +27,9 @@ def simulate(
     size: Annotated[int, typer.Option("--size", help="Side of a film in pixels.")] = 512,
     seed: Annotated[int, typer.Option("--seed", help="Equal seeds give equal data sets.")] = 0,
     file_format: Annotated[str, typer.Option("--format", help="How films are written: png or dicom.")] = "png",
-    nodules: Annotated[int, typer.Option("--nodules", help="Nodules a chest.")] = 0,
+    nodules: Annotated[
+        str, typer.Option("--nodules", help="Nodules a chest: a count, or diameters such as 10mm,10mm,5mm.")
+    ] = "0",
     photons: Annotated[float, typer.Option("--photons", help="Dose of ct films, in photons a ray.")] = 1e5,
     display: Annotated[str, typer.Option("--display", help="Of chests: film, or drawn from many systems.")] = "film",
     jobs: Annotated[int, typer.Option("--jobs", help="Processes; the data do not depend on it.")] = 1,
@@ -36,14 +38,14 @@ def simulate(
     from typing import cast
 
     from xprism.progress import Progress
-    from xprism.simulate.dataset import DatasetRequest, FileFormat, Kind, Processing, simulate_dataset
+    from xprism.simulate.dataset import DatasetRequest, FileFormat, Kind, Processing, nodules_of, simulate_dataset
 
     request = DatasetRequest(
         count=count,
         size=size,
         seed=seed,
         file_format=cast(FileFormat, file_format),
-        nodules=nodules,
+        nodules=nodules_of(nodules),
         kind=cast(Kind, kind),
         slices=slices,
         photons=photons,

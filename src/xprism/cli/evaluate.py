@@ -30,6 +30,13 @@ def evaluate(
             show_default=False,
         ),
     ] = None,
+    nodules: Annotated[
+        Path | None,
+        typer.Option(
+            help="Table of nodules (case, row, column, diameter_mm) whose contrast is to be measured.",
+            show_default=False,
+        ),
+    ] = None,
     figures: Annotated[bool, typer.Option(help="Draw box plots and panels (extra 'evaluate').")] = True,
     runtime: Annotated[str, typer.Option(help="onnx, or openvino (extra 'fast'); for a model.")] = "onnx",
     clean: Annotated[
@@ -43,7 +50,8 @@ def evaluate(
 ) -> None:
     """Score a model, or anybody's predictions, against the truth of a manifest.
 
-    Writes a row a case and structure, a summary, box plots, and panels of the best and worst cases.
+    Writes a row a case and structure, a summary, box plots, and panels of the best and worst cases; for
+    bone-suppressed pictures also measures that see bones, beside the film itself and the best linear filter.
     Exit code: 0 all cases were scored, 3 some were not or not wholly, 1 none was, 2 the command could
     not start.
     """
@@ -53,6 +61,7 @@ def evaluate(
         need_evaluate(otherwise=", or use --no-figures")
     from xprism.data.manifest import read_manifest
     from xprism.progress import Progress
+    from xprism.protocols.bone_suppression import BoneSuppression, read_regions
     from xprism.protocols.evaluate import check_out, write_evaluation
     from xprism.protocols.evaluate import evaluate as score
     from xprism.protocols.predictions import open_source
@@ -60,8 +69,9 @@ def evaluate(
     cases = read_manifest(manifest)
     check_out(out, overwrite=overwrite, inputs=(Path(predictions), manifest.parent))
     source = open_source(predictions, cases, made_by=made_by, runtime=runtime, clean=clean, force=force)
+    bones = BoneSuppression(cases, source, nodules=read_regions(nodules) if nodules else ())
     with Progress("cases", len(cases)) as progress:
-        found = score(cases, source, on_case=progress.step)
+        found = score(cases, source, bones=bones, on_case=progress.step)
     write_evaluation(found, out, manifest=manifest, figures=figures, overwrite=overwrite)
     conclude(found, out)
     raise typer.Exit(found.exit_code)
@@ -69,6 +79,8 @@ def evaluate(
 
 def conclude(found: Evaluation, out: Path) -> None:
     """Print the main figures, what was not scored, and where everything lies."""
+    from xprism.cli.bone_table import bone_lines
+
     for table in (("dice", "jaccard", "hd95", "assd"), ("rmse", "psnr", "mssim")):
         rows = [row for row in found.summary if row.measure in table]
         names = dict.fromkeys((row.structure, row.region) for row in rows)
@@ -80,6 +92,9 @@ def conclude(found: Evaluation, out: Path) -> None:
             own = {(row.measure, row.unit): row for row in rows if (row.structure, row.region) == name}
             cells = "".join(f"{_cell(own.get(column)):>18}" for column in columns)
             typer.echo(f"{' '.join(name).strip():<24}{max(row.n for row in own.values()):>6}{cells}")
+    if found.bones is not None:
+        for line in bone_lines(found.bones):
+            typer.echo(line)
     if found.never_predicted:
         typer.echo(f"in the manifest, but not in the predictions: {', '.join(found.never_predicted)}")
     words = {

@@ -11,7 +11,6 @@ from torch.nn import functional as F
 from xprism.objectives.ms_ssim import ms_ssim
 from xprism.targets import Classes, Layer, Masks, Picture, TargetSet
 
-
 LAYER_SCALES = (1, 2, 4, 8)
 """Pixels that are averaged before layers are compared: noise hides a bone's edge from one pixel to the next."""
 

@@ -18,15 +18,26 @@ import numpy as np
 from xprism import __version__
 from xprism.data.manifest import Case
 from xprism.errors import OutputError, XprismError
+from xprism.evaluation.bone_rows import BoneRow, NoduleRow
 from xprism.evaluation.cases import OVERLAP, with_derived
 from xprism.evaluation.scores import Score
 from xprism.evaluation.summary import SummaryRow, summarise
 from xprism.evaluation.tables import csv_text
+from xprism.protocols.bone_suppression import BoneSuppression
 from xprism.protocols.predictions import Source
 from xprism.protocols.scoring import pair, score_pair
 from xprism.writers.folder import TEMPORARY
 
-FILES = ("cases.csv", "summary.csv", "evaluation.json", "errors.csv", "boxplots.png", "panels.png")
+FILES = (
+    "cases.csv",
+    "summary.csv",
+    "bone_suppression.csv",
+    "nodule_contrast.csv",
+    "evaluation.json",
+    "errors.csv",
+    "boxplots.png",
+    "panels.png",
+)
 """Everything an evaluation may leave in its folder."""
 
 _SEED = 0
@@ -49,6 +60,7 @@ class Evaluation:
 
     ``known`` names what the truth of each case holds, ``predicted`` what there were predictions of;
     ``unknown`` are cases without any truth, ``resized`` those whose truth had another size than the film.
+    ``bones`` has measured the bone-suppressed pictures, if that was asked for.
     """
 
     source: Source
@@ -60,6 +72,7 @@ class Evaluation:
     predicted: set[str] = field(default_factory=set)
     unknown: list[str] = field(default_factory=list)
     resized: list[str] = field(default_factory=list)
+    bones: BoneSuppression | None = None
 
     @property
     def scored(self) -> int:
@@ -95,19 +108,26 @@ class Evaluation:
 
 
 def evaluate(
-    cases: Sequence[Case], source: Source, *, on_case: Callable[[str], None] = lambda case: None
+    cases: Sequence[Case],
+    source: Source,
+    *,
+    bones: BoneSuppression | None = None,
+    on_case: Callable[[str], None] = lambda case: None,
 ) -> Evaluation:
     """Score the predictions of a source against the truth of cases, each on its film's own grid.
 
-    A case that cannot be scored becomes a ``Problem`` and never stops the rest.
+    A case that cannot be scored becomes a ``Problem`` and never stops the rest. ``bones`` measures
+    bone-suppressed pictures along the way.
     """
-    found = Evaluation(source, cases)
+    found = Evaluation(source, cases, bones=bones)
     for case in cases:
         try:
             _score(found, case)
         except Exception as error:  # one bad case must not stop the others
             found.problems.append(_problem(case.case, error))
         on_case(case.case)
+    if bones is not None:
+        bones.finish()
     found.problems += _structures_missing(found)
     found.summary = summarise(
         found.scores, unions=source.unions, expected=found.known, generator=np.random.default_rng(_SEED)
@@ -169,6 +189,8 @@ def _score(found: Evaluation, case: Case) -> None:
     found.scores += scores
     if both.resized:
         found.resized.append(case.case)
+    if found.bones is not None:
+        found.bones.add(both)
 
 
 def _structures_missing(found: Evaluation) -> list[Problem]:
@@ -202,8 +224,17 @@ def _fill(found: Evaluation, folder: Path, manifest: Path) -> None:
     ]
     if found.problems:
         tables.append(("errors.csv", Problem, found.problems))
+    bones = found.bones
+    if bones is not None:
+        of_bones = (("bone_suppression.csv", BoneRow, bones.rows), ("nodule_contrast.csv", NoduleRow, bones.nodules))
+        tables += [table for table in of_bones if table[2]]
     for name, kind, records in tables:
         (folder / name).write_text(csv_text(kind, records), encoding="utf-8", newline="")
+    text = json.dumps(_record(found, manifest), indent=1, ensure_ascii=False)
+    (folder / "evaluation.json").write_text(text + "\n", encoding="utf-8")
+
+
+def _record(found: Evaluation, manifest: Path) -> dict[str, Any]:
     record = {
         "schema": "xprism.evaluation",
         "schema_version": 1,
@@ -220,8 +251,9 @@ def _fill(found: Evaluation, folder: Path, manifest: Path) -> None:
         "truth_resized": found.resized,
         "never_predicted": found.never_predicted,
     }
-    text = json.dumps(record, indent=1, ensure_ascii=False)
-    (folder / "evaluation.json").write_text(text + "\n", encoding="utf-8")
+    if found.bones is not None and found.bones.touched:
+        record["bone_suppression"] = found.bones.record
+    return record
 
 
 def _publish(made: Path, out: Path) -> None:

@@ -70,6 +70,8 @@ def score_pair(both: Pair) -> list[Score]:
         if label in masks and label not in case.pictures:
             scores.append(Score(structure=label, **about, **mask_measures(masks[label], truth[label], spacing=spacing)))
     for name, (target, values) in prediction.pictures.items():
+        if name in truth and np.isnan(truth[name]).any():
+            continue  # known in a region only, so that there is no frame to score
         real = true_levels(target, truth)
         if real is not None:
             made, lungs = grey_levels(values, target), truth.get("lungs")

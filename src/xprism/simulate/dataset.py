@@ -31,6 +31,8 @@ Processing = Literal["film", "drawn"]
 
 FLAGS = {"right_lung": 1, "left_lung": 2, "heart": 4, "right_clavicle": 8, "left_clavicle": 16}
 MOST_CASES = 1_000_000
+NODULE_DENSITY = 0.9
+"""Density of nodules of given diameters, where 1 is soft tissue."""
 _NODULE_COLUMNS = ("case", "row", "column", "diameter_mm", "density", "side")
 
 
@@ -38,8 +40,8 @@ _NODULE_COLUMNS = ("case", "row", "column", "diameter_mm", "density", "side")
 class DatasetRequest:
     """What to simulate: ``count`` subjects with square films of ``size`` pixels, from one seed.
 
-    Of a ``kind`` chest a subject has one film, with ``nodules`` nodules; its ``display`` is that of film, or drawn
-    from those of other systems as well. Of ct and mri it has ``slices`` axial
+    Of a ``kind`` chest a subject has one film, with ``nodules`` nodules, so many or of given diameters in mm; its
+    ``display`` is that of film, or drawn from those of other systems as well. Of ct and mri it has ``slices`` axial
     slices; films of ct were made with ``photons`` a ray.
     """
 
@@ -47,7 +49,7 @@ class DatasetRequest:
     size: int = 512
     seed: int = 0
     file_format: FileFormat = "png"
-    nodules: int = 0
+    nodules: int | tuple[float, ...] = 0
     kind: Kind = "chest"
     slices: int = 1
     photons: float = PHOTONS
@@ -68,13 +70,26 @@ class DatasetRequest:
             raise DataError(
                 f"{self.kind} has no nodules, one display, and is written as png", remedy="leave these options out"
             )
-        check_request(self.seed, self.size, self.nodules)
+        check_request(self.seed, self.size, self.nodules if isinstance(self.nodules, int) else len(self.nodules))
         check_photons(self.photons)
 
     @property
     def films(self) -> int:
         """How many films there will be."""
         return self.count * self.slices
+
+
+def nodules_of(text: str) -> int | tuple[float, ...]:
+    """What the nodules of a chest are by a word: a count such as 2, or diameters such as 10mm,5mm."""
+    try:
+        if text.strip().isdigit():
+            return int(text)
+        parts = [part.strip() for part in text.split(",")]
+        if all(part.endswith("mm") for part in parts):
+            return tuple(float(part.removesuffix("mm")) for part in parts)
+    except ValueError:
+        pass
+    raise DataError(f"nodules are a count or diameters, not {text!r}", remedy="write 2, or 10mm,10mm,5mm")
 
 
 @dataclass(frozen=True)
@@ -95,9 +110,9 @@ def flags_of(case: ChestCase) -> NDArray[np.uint8]:
 def case_of(request: DatasetRequest, number: int) -> ChestCase:
     """Case ``number`` (from 0) of a data set; it depends on the seed and its number alone."""
     rng = np.random.default_rng(np.random.SeedSequence([request.seed, number]))
-    return simulate_chest(
-        rng, request.size, nodules=request.nodules, display=FILM if request.display == "film" else "drawn"
-    )
+    wanted = request.nodules
+    nodules = wanted if isinstance(wanted, int) else [(diameter, NODULE_DENSITY) for diameter in wanted]
+    return simulate_chest(rng, request.size, nodules=nodules, display=FILM if request.display == "film" else "drawn")
 
 
 def simulate_dataset(
@@ -176,7 +191,7 @@ def _write_chest(folder: Path, request: DatasetRequest, number: int, name: str) 
     case = case_of(request, number)
     suffix = "dcm" if request.file_format == "dicom" else "png"
     paths = {kind: folder / kind / f"{name}.{suffix}" for kind in ("films", "bone_suppressed")}
-    paths["flags"] = folder / "flags" / f"{name}.png"
+    paths |= {kind: folder / kind / f"{name}.png" for kind in ("flags", "bones")}
     for path in paths.values():
         path.parent.mkdir(exist_ok=True)
     for kind, picture, display in (
@@ -189,11 +204,13 @@ def _write_chest(folder: Path, request: DatasetRequest, number: int, name: str) 
             stored = np.rint(display.astype(float) * 65535).astype(np.uint16)
             Image.fromarray(stored).save(paths[kind], compress_level=1)
     Image.fromarray(flags_of(case)).save(paths["flags"], compress_level=1)
+    Image.fromarray(case.masks["bones"].astype(np.uint8) * 255).save(paths["bones"], compress_level=1)
     record = Case(
         case=name,
         subject=name,
         film=paths["films"],
         flags=paths["flags"],
+        masks={"bones": paths["bones"]},
         pictures={"bone_suppressed": paths["bone_suppressed"]},
         attributes=_attributes(case),
     )
