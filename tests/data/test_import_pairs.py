@@ -37,6 +37,22 @@ def test_masks_and_pictures_of_equal_stem_belong_to_a_film(tmp_path: Path) -> No
     assert not (tmp_path / "made").exists()
 
 
+def test_a_picture_cut_to_the_lungs_is_known_where_it_is_not_black(tmp_path: Path) -> None:
+    _picture(tmp_path / "films" / "a.png", np.full((20, 30), 90))
+    soft = np.zeros((20, 30))
+    soft[4:16, 5:25] = 80
+    _picture(tmp_path / "p" / "a.png", soft)
+    asked = {"pictures": {"soft": str(tmp_path / "p")}, "polarity": "display"}
+    (case,) = _cases(tmp_path, **asked, cut=("soft",))
+    write_manifest(tmp_path / "m.csv", [case])
+    (again,) = read_manifest(tmp_path / "m.csv")
+    known = ~np.isnan(again.load_truth()["soft"])
+    assert known[6:14, 7:23].all()
+    assert known.sum() == 8 * 16
+    with pytest.raises(DataError, match="--cut hard: no such picture"):
+        _cases(tmp_path, **asked, cut=("hard",))
+
+
 def test_a_star_stands_for_the_case_in_films_and_targets(tmp_path: Path) -> None:
     for name in ("des_011_cxr", "des_011_bs", "des_041_cxr", "des_041_bs"):
         _picture(tmp_path / "pairs" / f"{name}.png")

@@ -57,6 +57,21 @@ def simulate(
 
 
 @app.command()
+def register(
+    manifest: Annotated[Path, typer.Argument(help="Manifest whose pictures were not taken with their films.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Manifest to write, a CSV file.")],
+) -> None:
+    """Lay pictures, such as soft tissue of a second exposure, on their films: by up to 4 pixels."""
+    from xprism.data.manifest import read_manifest, write_manifest
+    from xprism.protocols.register import register_pictures
+
+    write_manifest(
+        out, register_pictures(read_manifest(manifest), out.with_name(f"{out.stem}_moved"), on_case=typer.echo)
+    )
+    typer.echo(f"registered: {out}")
+
+
+@app.command()
 def check(
     manifests: Annotated[list[Path], typer.Argument(help="Manifests that are to be used together.")],
 ) -> None:

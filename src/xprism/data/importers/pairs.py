@@ -9,11 +9,12 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from numpy.typing import NDArray
+from scipy.ndimage import binary_erosion
 
 from xprism.data.importers.files import check_label, folder_name, named_files, new_folder, save_mask
 from xprism.data.importers.legend import Legend, Value, read_label_map, remark_on, split_labels
@@ -26,10 +27,14 @@ Draw = Callable[[str, Path], dict[str, NDArray[Any]]]
 """The masks of a case, from its name and its film."""
 
 
+_RIM_PX = 2
+
+
 @dataclass(frozen=True)
 class PairRequest:
     """What to pair: places of films, and places of masks by label, pictures by name, label maps and outlines.
 
+    ``cut`` names pictures that are black where they are not known, such as beyond the lungs.
     ``subject`` is a regular expression whose first group, in the case's name, is the subject; without it each
     film is its own. ``source`` is the name of the first folder of films unless given.
     """
@@ -41,6 +46,7 @@ class PairRequest:
     legend: Legend | None = None
     tolerance: int = 0
     polygons: str | None = None
+    cut: tuple[str, ...] = ()
     subject: str | None = None
     source: str | None = None
     polarity: str = "auto"
@@ -71,9 +77,12 @@ class Pairing:
         self.films = self._with_targets(films)
 
     def cases(self, folder: Path, *, on_case: Callable[[], object] = lambda: None) -> tuple[Case, ...]:
-        """The cases; masks that have to be made are written to ``folder``/LABEL/CASE.png, all or none."""
+        """The cases; masks that have to be made are written to ``folder``/LABEL/CASE.png, all or none.
+
+        Regions of cut pictures are written to ``folder``/NAME_known/CASE.png.
+        """
         subjects = {name: _subject(name, self.request.subject) for name in self.films}
-        if not self._drawn:
+        if not self._drawn and not self.request.cut:
             return tuple(self._case(name, subject, {}) for name, subject in subjects.items())
         cases = []
         with new_folder(folder) as partial:
@@ -82,9 +91,21 @@ class Pairing:
                 for label, mask in masks.items():
                     save_mask(mask, partial / label / f"{name}.png")
                 places = {label: folder / label / f"{name}.png" for label in masks}
-                cases.append(self._case(name, subjects[name], places))
+                case = self._case(name, subjects[name], places)
+                cases.append(replace(case, regions=self._regions(case, partial, folder)))
                 on_case()
         return tuple(cases)
+
+    def _regions(self, case: Case, partial: Path, folder: Path) -> dict[str, Path]:
+        """Where cut pictures are known: what is not black, less a rim of two pixels, which may be a mixture."""
+        regions = {}
+        for title in self.request.cut:
+            if title in case.pictures:
+                shown = read(case.pictures[title], polarity="display").display > 0
+                file = Path(f"{title}_known") / f"{case.case}.png"
+                save_mask(binary_erosion(shown, iterations=_RIM_PX), partial / file)
+                regions[title] = folder / file
+        return regions
 
     @property
     def remarks(self) -> tuple[str, ...]:
@@ -141,6 +162,9 @@ class Pairing:
         return Drawn(labels, frozenset(outlined), masks_of)
 
     def _check_labels(self) -> None:
+        strangers = sorted(set(self.request.cut) - self._pictures.keys())
+        if strangers:
+            raise DataError(f"--cut {strangers[0]}: no such picture", remedy="name it by --picture, too")
         labels = [*self._masks, *self._pictures, *(label for made in self._drawn for label in made.labels)]
         if not labels:
             raise DataError(
