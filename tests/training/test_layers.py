@@ -64,6 +64,20 @@ def test_without_augmentation_a_layer_is_the_film_less_the_picture(cases: list[C
         np.testing.assert_allclose((planes[2].numpy() * place.grey)[inside], apart[inside], atol=0.004)
 
 
+def test_a_source_may_teach_some_of_what_it_knows(cases: list[Case], tiny_recipe: Recipe) -> None:
+    made = replace(cases[0], attributes={**cases[0].attributes, "source": "made"})
+    data = tiny_recipe.data.model_copy(update={"teaches": {"made": ("bones",)}})
+    samples = _samples([made, cases[1]], tiny_recipe.model_copy(update={"data": data}), None)
+    known = {tuple(samples[number][2].tolist()) for number in range(4)}
+    assert known == {(False, False, True, False), (True, True, True, False)}
+    number = next(n for n in range(4) if not samples[n][2][0])
+    assert not samples[number][1][[0, 1, 3]].any()
+    assert samples[number][1][2].std() > 0
+    whole = tiny_recipe.model_dump() | {"targets": TARGETS.model_dump()}
+    with pytest.raises(ValueError, match=r"data.teaches names \['bnes'\]; there are \['organs', 'bones'\]"):
+        Recipe.model_validate(whole | {"data": whole["data"] | {"teaches": {"made": ["bnes"]}}})
+
+
 def test_every_look_shows_film_and_remains_alike(cases: list[Case], tiny_recipe: Recipe) -> None:
     settings = AugmentSettings(rotate_degrees=0, shear_degrees=0, scale=0, aspect=0, shift=0, elastic=0, blur=0)
     settings = settings.model_copy(update={"crop_probability": 0, "local_contrast": 0, "invert_probability": 0})

@@ -24,6 +24,7 @@ class SimulatePart(Part):
     size: Count = Field(256, description="side of a film in pixels")
     photons: float = Field(1e5, gt=0, description="dose of ct films, in photons a ray")
     display: Literal["film", "drawn"] = Field("film", description="drawn: chests as many systems show them")
+    nodules: int = Field(0, ge=0, le=8, description="nodules in the lungs of every chest")
     seed: int = Field(0, description="equal seeds give equal films")
 
 
@@ -45,6 +46,9 @@ class DataPart(Part):
     repeat: dict[str, Count] = Field(
         default_factory=dict, description="how often an epoch shows the cases of a `source`; once where not given"
     )
+    teaches: dict[str, tuple[str, ...]] = Field(
+        default_factory=dict, description="the targets that the cases of a `source` teach, where not all they know"
+    )
 
     @model_validator(mode="after")
     def _says_where_films_are(self) -> DataPart:
@@ -55,6 +59,39 @@ class DataPart(Part):
         if self.split == "k_fold" and self.hold_out is not None and self.hold_out >= self.folds:
             raise ValueError(f"hold_out must be null or 0 to {self.folds - 1}")
         return self
+
+
+class FixedBalance(Part):
+    """Tasks are weighed as it is said here."""
+
+    kind: Literal["fixed"] = "fixed"
+    weights: dict[str, Weight] = Field(
+        default_factory=dict, description="how much the loss of a target counts; once where not given"
+    )
+
+    @property
+    def values(self) -> tuple[dict[str, float], ...]:
+        return (self.weights,)
+
+
+class SweepBalance(Part):
+    """Several trainings by one recipe, one for each way to weigh the tasks."""
+
+    kind: Literal["sweep"]
+    values: tuple[dict[str, Weight], ...] = Field(min_length=2, description="`weights` of each training, as of fixed")
+
+
+class LearnedBalance(Part):
+    """How much each task counts is learnt as its uncertainty (``objectives.UncertaintyBalance``)."""
+
+    kind: Literal["learned"]
+
+    @property
+    def values(self) -> tuple[dict[str, float], ...]:
+        return ({},)
+
+
+BalancePart = Annotated[FixedBalance | SweepBalance | LearnedBalance, Field(discriminator="kind")]
 
 
 class SupervisedPart(Part):
@@ -71,10 +108,22 @@ class SupervisedPart(Part):
     weights: dict[str, Weight] = Field(
         default_factory=dict, description="how often the mask of a label counts; once where not given"
     )
+    class_weights: Literal["none", "paper", "equal"] = Field(
+        "none",
+        description="of cross-entropy's pixels, by how rare their class is in a batch; paper: (N - r) / r for r of N",
+    )
+    largest_class_weight: float = Field(1e4, gt=0, description="no pixel weighs more")
+    balance: BalancePart = Field(FixedBalance(), description="how the targets of one network are weighed")
 
     @property
     def supervised(self) -> SupervisedPart:
         return self
+
+    @property
+    def loss(self) -> dict[str, Any]:
+        """What ``SupervisedLoss`` is made with."""
+        tasks = self.balance.weights if isinstance(self.balance, FixedBalance) else {}
+        return self.model_dump(exclude={"kind", "balance"}) | {"tasks": tasks}
 
 
 class AdversarialPart(Part):
@@ -191,6 +240,24 @@ class Recipe(Part):
         unknown = set(self.objective.supervised.weights) - set(self.targets.channel_labels)
         if unknown:
             raise ValueError(f"objective.weights names {sorted(unknown)}; there are {self.targets.channel_labels}")
+        return self
+
+    @model_validator(mode="after")
+    def _balance_names_targets(self) -> Recipe:
+        balance, names = self.objective.supervised.balance, [target.name for target in self.targets]
+        unknown = {name for value in balance.values for name in value} - set(names)
+        if unknown:
+            raise ValueError(f"objective.balance names {sorted(unknown)}; there are {names}")
+        if balance.kind != "fixed" and not isinstance(self.objective, SupervisedPart):
+            raise ValueError(f"objective.balance must be fixed beside a discriminator, not {balance.kind}")
+        return self
+
+    @model_validator(mode="after")
+    def _sources_teach_targets(self) -> Recipe:
+        names = [target.name for target in self.targets]
+        unknown = {name for taught in self.data.teaches.values() for name in taught} - set(names)
+        if unknown:
+            raise ValueError(f"data.teaches names {sorted(unknown)}; there are {names}")
         return self
 
     @model_validator(mode="after")
