@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from xprism.networks.shapes import as_input
+
+BANDS_PX = (1, 2, 4, 8, 16)
 
 
 class CompactUNet(nn.Module):
@@ -15,7 +19,9 @@ class CompactUNet(nn.Module):
     A space-to-depth stem and a depth-to-space head keep full-resolution layers, which cost most and
     say least, out of the network. [B, in_channels, H, W] in, raw outputs [B, out_channels, H, W] out;
     H and W are multiples of ``multiple`` = 2 ** len(widths). ``blocks`` residual blocks follow the
-    first one of each encoder level.
+    first one of each encoder level. The last ``gated`` outputs are layers of the film: besides a plane of its own
+    each is a sum of the film's bands (see ``film_bands``) weighed pixel by pixel, so that its edges are the film's
+    own; gates begin at zero.
     """
 
     def __init__(
@@ -25,6 +31,7 @@ class CompactUNet(nn.Module):
         *,
         widths: Sequence[int] = (16, 32, 64, 128, 192, 192),
         blocks: Sequence[int] = (0, 0, 1, 1, 1, 1),
+        gated: int = 0,
     ) -> None:
         super().__init__()
         self.in_channels, self.multiple = in_channels, 2 ** len(widths)
@@ -38,9 +45,16 @@ class CompactUNet(nn.Module):
         )
         self.decoder = nn.ModuleList(Up(widths[k + 1], widths[k]) for k in reversed(range(len(widths) - 1)))
         self.head = nn.Sequential(nn.Conv2d(widths[0], 4 * out_channels, 3, padding=1), nn.PixelShuffle(2))
+        self.gated = gated
+        if gated:
+            gates = nn.Conv2d(widths[0], 4 * gated * len(BANDS_PX), 3, padding=1)
+            nn.init.zeros_(gates.weight)
+            nn.init.zeros_(gates.bias)  # type: ignore[arg-type]
+            self.gates = nn.Sequential(gates, nn.PixelShuffle(2))
 
     def forward(self, film: Tensor) -> Tensor:
-        x = self.stem(as_input(film, channels=self.in_channels, multiple=self.multiple))
+        film = as_input(film, channels=self.in_channels, multiple=self.multiple)
+        x = self.stem(film)
         kept = []
         for level in self.encoder:
             x = level(x)
@@ -49,7 +63,27 @@ class CompactUNet(nn.Module):
         for up in self.decoder:
             x = up(x, kept.pop())
         raw: Tensor = self.head(x)
-        return raw
+        if not self.gated:
+            return raw
+        weighed = self.gates(x).unflatten(1, (self.gated, -1)) * film_bands(film.mean(1, keepdim=True))[:, None]
+        plain, layers = raw.split([raw.shape[1] - self.gated, self.gated], dim=1)
+        return torch.cat([plain, layers + weighed.sum(2)], 1)
+
+
+def film_bands(film: Tensor) -> Tensor:
+    """A film [B, 1, H, W] as bands [B, 5, H, W] of ever coarser detail: what is lost from one blur to the next.
+
+    Blurs are means of 3 x 3 blocks of 1, 2, 4, 8 and 16 pixels, and linear between blocks.
+    """
+    bands, finer = [], film
+    for step in BANDS_PX:
+        coarse = film if step == 1 else F.avg_pool2d(film, step)
+        coarse = F.avg_pool2d(F.pad(coarse, (1, 1, 1, 1), mode="replicate"), 3, stride=1)
+        if step > 1:
+            coarse = F.interpolate(coarse, scale_factor=float(step), mode="bilinear", align_corners=False)
+        bands.append(finer - coarse)
+        finer = coarse
+    return torch.cat(bands, 1)
 
 
 class Residual(nn.Module):

@@ -80,7 +80,12 @@ def _of_model(recipe: Recipe, name: str) -> tuple[dict[str, Tensor], TargetSet]:
 def _need_equal_networks(recipe: Recipe, other: dict[str, object], where: str) -> None:
     ours = recipe.network.model_dump(mode="json")
     theirs = {key: list(value) if isinstance(value, tuple) else value for key, value in other.items()}
-    unlike = [f"{key}: {theirs.get(key)}" for key in sorted(ours | theirs) if ours.get(key) != theirs.get(key)]
+    # Gates begin at zero, so a network goes on as it was where they are added.
+    unlike = [
+        f"{key}: {theirs.get(key)}"
+        for key in sorted((ours | theirs).keys() - {"gated"})
+        if ours.get(key) != theirs.get(key)
+    ]
     if unlike:
         raise RecipeError(
             "the network to start from is another one", where=where, remedy=f"under network, write {'; '.join(unlike)}"
