@@ -14,6 +14,7 @@ from xprism.networks import (
     CompactUNet,
     DeepLabV3Plus,
     InvertedNet,
+    MOSegNet,
     Pix2PixGenerator,
     PSPNet,
     Scan,
@@ -24,6 +25,7 @@ from xprism.training.export import export_onnx, onnx_difference
 
 NETWORKS = {
     "compact_unet": lambda: CompactUNet(1, 5, widths=(8, 8, 16, 16), blocks=(0, 1, 0, 1)),
+    "gated": lambda: CompactUNet(1, 5, widths=(8, 8, 16, 16), blocks=(0, 1, 0, 1), gated=1),
     "unet": lambda: UNet(3, 5, width=4, levels=3),
     "pix2pix": lambda: Pix2PixGenerator(3, 5, depth=4, width=4),
     "pix2pix dilated": lambda: Pix2PixGenerator(1, 5, depth=4, width=4, dilated=True),
@@ -34,6 +36,9 @@ NETWORKS = {
     "deeplab": lambda: DeepLabV3Plus(3, 5, layers=(1, 2, 2, 1), width=8),
     "autoencoder": lambda: AutoEncoder(5, 5, widths=(4, 8)),
     "scan": lambda: Scan(1, 5, width=4),
+    "mosegnet": lambda: MOSegNet(1, 5, heads=(1, 1, 3), width=8),
+    "mosegnet without pyramid and connections": lambda: MOSegNet(3, 5, topology="deconvnet", norm="bn", width=8),
+    "unet with heads": lambda: UNet(1, 5, heads=(1, 4), norm="gn", width=8, levels=3),
 }
 
 

@@ -3,8 +3,13 @@
 import numpy as np
 import torch
 from scipy import ndimage
+from torch.nn import functional as F
 
-from xprism.networks.compact_unet import BANDS_PX, CompactUNet, film_bands
+from xprism.networks.compact_unet import BANDS_PX, CompactUNet, bands_by_place
+
+
+def film_bands(film: torch.Tensor) -> torch.Tensor:
+    return F.pixel_shuffle(bands_by_place(film), 2)
 
 
 def _film(seed: int = 0, side: int = 64) -> torch.Tensor:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -50,7 +51,7 @@ class CompactUNet(nn.Module):
             gates = nn.Conv2d(widths[0], 4 * gated * len(BANDS_PX), 3, padding=1)
             nn.init.zeros_(gates.weight)
             nn.init.zeros_(gates.bias)  # type: ignore[arg-type]
-            self.gates = nn.Sequential(gates, nn.PixelShuffle(2))
+            self.gates = nn.Sequential(gates)
 
     def forward(self, film: Tensor) -> Tensor:
         film = as_input(film, channels=self.in_channels, multiple=self.multiple)
@@ -62,28 +63,40 @@ class CompactUNet(nn.Module):
         kept.pop()
         for up in self.decoder:
             x = up(x, kept.pop())
-        raw: Tensor = self.head(x)
         if not self.gated:
+            raw: Tensor = self.head(x)
             return raw
-        weighed = self.gates(x).unflatten(1, (self.gated, -1)) * film_bands(film.mean(1, keepdim=True))[:, None]
-        plain, layers = raw.split([raw.shape[1] - self.gated, self.gated], dim=1)
-        return torch.cat([plain, layers + weighed.sum(2)], 1)
+        # One convolution for planes and gates, and a sum before pixels are put in their places: both save time.
+        head, gates = cast(nn.Conv2d, self.head[0]), cast(nn.Conv2d, self.gates[0])
+        biases = torch.cat([cast(Tensor, head.bias), cast(Tensor, gates.bias)])
+        shares = F.conv2d(x, torch.cat([head.weight, gates.weight]), biases, padding=1)
+        outputs, own = head.out_channels, 4 * self.gated
+        plain, layers, weights = torch.split(shares, [outputs - own, own, gates.out_channels], dim=1)
+        bands = bands_by_place(film[:, :1])[:, None]
+        seen = (weights.reshape(-1, self.gated, *bands.shape[2:]) * bands).reshape(
+            -1, self.gated, len(BANDS_PX), 4, *bands.shape[3:]
+        )
+        placed: Tensor = self.head[1](torch.cat([plain, layers + seen.sum(2).flatten(1, 2)], 1))
+        return placed
 
 
-def film_bands(film: Tensor) -> Tensor:
-    """A film [B, 1, H, W] as bands [B, 5, H, W] of ever coarser detail: what is lost from one blur to the next.
+def bands_by_place(film: Tensor) -> Tensor:
+    """The bands of a film [B, 1, H, W] with the pixels of each 2 x 2 block side by side, [B, 20, H / 2, W / 2].
 
-    Blurs are means of 3 x 3 blocks of 1, 2, 4, 8 and 16 pixels, and linear between blocks.
+    What is lost from one blur to the next, finest first. Blurs are means of 3 x 3 blocks of 1, 2, 4, 8 and 16 pixels,
+    and linear between blocks.
     """
-    bands, finer = [], film
+    blurs = [film]
     for step in BANDS_PX:
         coarse = film if step == 1 else F.avg_pool2d(film, step)
         coarse = F.avg_pool2d(F.pad(coarse, (1, 1, 1, 1), mode="replicate"), 3, stride=1)
         if step > 1:
             coarse = F.interpolate(coarse, scale_factor=float(step), mode="bilinear", align_corners=False)
-        bands.append(finer - coarse)
-        finer = coarse
-    return torch.cat(bands, 1)
+        blurs.append(coarse)
+    n = len(BANDS_PX)
+    lost = torch.eye(n, n + 1) - torch.eye(n + 1)[1:]
+    kernel = torch.einsum("nm,pij->npmij", lost, torch.eye(4).view(4, 2, 2)).flatten(0, 1)
+    return F.conv2d(torch.cat(blurs, 1), kernel.to(film), stride=2)
 
 
 class Residual(nn.Module):
