@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from xprism.card import Card
 from xprism.radiograph import Radiograph
+from xprism.targets import Lesions
 
 Point = tuple[float, float]
 
@@ -60,11 +61,18 @@ class Quality:
 
 @dataclass(frozen=True)
 class Lesion:
-    """One finding: box (top, left, bottom, right) in source pixels and a score in [0, 1]."""
+    """One finding in source pixels: box (top, left, bottom, right; ends excluded), score in [0, 1], centre of area.
+
+    ``diameter_mm`` is the longer side of the box, None where the film's spacing is not known. A finding that is not
+    ``reported`` is too faint to be shown or counted; it is kept for curves.
+    """
 
     label: str
     box_px: tuple[int, int, int, int]
     score: float
+    centre_px: Point
+    diameter_mm: float | None = None
+    reported: bool = True
 
 
 @dataclass(frozen=True)
@@ -85,7 +93,8 @@ class Result:
     network's grid, for looking closer); ``pictures`` float32 [H, W] or [H, W, 3] by target;
     ``classes`` uint8 [H, W] by target; ``refused`` set when the gate declined the film, and then
     there are no masks and no measurements; ``overridden`` is a refusal that the user overrode;
-    ``card`` the whole card of the model, where it is known.
+    ``card`` the whole card of the model, where it is known; ``window`` the part of the film (top, left, height,
+    width) that ``probabilities`` cover, None for all of it.
     """
 
     radiograph: Radiograph
@@ -103,6 +112,18 @@ class Result:
     log: tuple[str, ...] = ()
     options: dict[str, Any] = field(default_factory=dict)
     card: Card | None = None
+    window: tuple[int, int, int, int] | None = None
+
+    @property
+    def lesion_labels(self) -> tuple[str, ...]:
+        """Labels of the lesions that the model looks for, whether it found any or not."""
+        targets = self.card.targets if self.card is not None else ()
+        sought = [target.label for target in targets if isinstance(target, Lesions)]
+        return tuple(dict.fromkeys([*sought, *(lesion.label for lesion in self.lesions)]))
+
+    def reported(self, label: str) -> tuple[Lesion, ...]:
+        """The findings of a label that are shown and counted, best first."""
+        return tuple(lesion for lesion in self.lesions if lesion.label == label and lesion.reported)
 
     def save(self, folder: str | Path, *, to: tuple[str, ...] = ("masks", "json", "overlay", "report")) -> Path:
         """Write the result into ``folder`` (made if needed) and return it; ``to`` picks the kinds of file."""

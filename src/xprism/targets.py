@@ -152,11 +152,21 @@ class Layer(_Target):
 
 
 class Lesions(_Target):
-    """A mask channel read out as boxes with scores; truth is a mask by the label's name."""
+    """A mask channel read out as boxes with scores; truth is a mask by the label's name, or places and sizes.
+
+    Each connected piece of the mask (pixels that touch at corners count as joined) is a finding whose score is its
+    highest probability. A ``threshold`` below ``report_from`` lets fainter findings be recorded, for curves of
+    sensitivity against false positives, which pictures and reports do not show.
+    """
 
     kind: Literal["lesions"] = "lesions"
-    label: str = Field(description="name of the mask")
+    label: str = Field(description="name of the mask; manifests know it as mask:LABEL or lesions:LABEL")
     threshold: float = Field(0.5, gt=0, lt=1, description="probability from which a pixel belongs to a lesion")
+    report_from: float = Field(0.5, ge=0, le=1, description="score from which a finding is shown and counted")
+    min_area_px: int = Field(0, ge=0, description="pieces of fewer pixels of the network's grid are dropped")
+    shape: Literal["square", "disc"] = Field(
+        "square", description="what is drawn of a lesion whose centre and diameter are known"
+    )
 
     @property
     def channel_labels(self) -> tuple[str, ...]:

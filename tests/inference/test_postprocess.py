@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
+from scipy import ndimage
 
 from xprism.inference.postprocess import bounding_window, clean_plane, enlarge_mask, find_pieces
 
@@ -104,6 +105,32 @@ def test_an_empty_mask_stays_empty() -> None:
 
 
 def test_pieces_come_with_window_and_best_probability() -> None:
-    (first, high), (second, low) = find_pieces(two_pieces(), 0.5)
-    assert (first, second) == ((slice(33, 37), slice(40, 48)), (slice(5, 30), slice(5, 25)))
-    assert (high, low) == pytest.approx((0.95, 0.9))
+    first, second = find_pieces(two_pieces(), 0.5)
+    assert (first.window, second.window) == ((slice(33, 37), slice(40, 48)), (slice(5, 30), slice(5, 25)))
+    assert (first.score, second.score) == pytest.approx((0.95, 0.9))
+    assert (first.area, second.area) == (32, 25 * 20 - 16)
+    assert first.centre == pytest.approx((34.5, 43.5))
+
+
+def test_pieces_are_those_of_another_library() -> None:
+    measure = pytest.importorskip("skimage.measure")
+    plane = ndimage.gaussian_filter(np.random.default_rng(4).random((60, 70)), 2)
+    threshold = float(np.percentile(plane, 80))
+    theirs = measure.regionprops(measure.label(plane >= threshold, connectivity=2), intensity_image=plane)
+    expected = sorted((-one.intensity_max, one.area, *one.centroid, *one.bbox) for one in theirs)
+    found = [
+        (
+            -piece.score,
+            piece.area,
+            *piece.centre,
+            *(side.start for side in piece.window),
+            *(s.stop for s in piece.window),
+        )
+        for piece in find_pieces(plane, threshold)
+    ]
+    assert len(found) > 5
+    np.testing.assert_allclose(found, expected)
+
+
+def test_nothing_above_the_threshold_has_no_pieces() -> None:
+    assert find_pieces(np.full((4, 5), 0.4, np.float32), 0.5) == []

@@ -14,6 +14,7 @@ import pytest
 
 from xprism.data.manifest import read_manifest
 from xprism.errors import DataError, OutputError
+from xprism.protocols.bone_suppression import read_regions
 from xprism.simulate.dataset import FLAGS, DatasetRequest, case_of, flags_of, nodules_of, simulate_dataset
 
 
@@ -60,6 +61,10 @@ def test_every_chest_has_the_nodules_that_were_asked_for(tmp_path: Path) -> None
     assert [(row["case"][-1], float(row["diameter_mm"]), float(row["density"])) for row in rows] == [
         (case, diameter, 0.9) for case in "01" for diameter in (10, 10, 5.5)
     ]
+    regions = read_regions(tmp_path / "set" / "nodules.csv")
+    assert [(one.case, f"{one.row:.2f}", f"{one.column:.2f}") for one in regions] == [
+        (row["case"], row["row"], row["column"]) for row in rows
+    ]
     for case in read_manifest(tmp_path / "set" / "manifest.csv"):
         truth = case.load_truth()
         lungs = truth["right_lung"] | truth["left_lung"]
@@ -68,11 +73,10 @@ def test_every_chest_has_the_nodules_that_were_asked_for(tmp_path: Path) -> None
 
 
 def test_nodules_change_nothing_else_of_a_chest() -> None:
-    plain, with_nodules, same = (case_of(DatasetRequest(1, 96, 3, nodules=n), 0) for n in (0, (20.0,), (20.0,)))
-    assert np.array_equal(with_nodules.film, same.film)
+    plain, with_nodules = (case_of(DatasetRequest(1, 64, 3, nodules=n), 0) for n in (0, (20.0,)))
     apart = np.abs(with_nodules.film_without_bone - plain.film_without_bone)
     spot = with_nodules.nodules[0]
-    down, along = np.mgrid[:96, :96] - np.array([spot.row, spot.column])[:, None, None]
+    down, along = np.mgrid[:64, :64] - np.array([spot.row, spot.column])[:, None, None]
     near = np.hypot(down, along) * with_nodules.spacing_mm < 20
     assert apart[near].max() > 10 * apart[~near].max()
     assert np.array_equal(plain.masks["bones"], with_nodules.masks["bones"])

@@ -139,7 +139,7 @@ def mixed_result(tmp_path: Path) -> Result:
         masks={"nodule": rows > 15, "ribs": columns > 3, "spine": columns > 20},
         pictures={"bone_suppressed": (rows / 9.5 - 1).astype(np.float32), "stain": np.full((20, 30, 3), 0.5)},
         classes={"tissue": (columns // 10).astype(np.uint8)},
-        lesions=(Lesion("nodule", (16, 0, 20, 30), 0.75),),
+        lesions=(Lesion("nodule", (16, 0, 20, 30), 0.75, (17.5, 14.5)),),
         card=card,
     )
 
@@ -183,7 +183,9 @@ def test_every_kind_of_target_has_a_file_of_its_own(tmp_path: Path) -> None:
     np.testing.assert_array_equal(np.asarray(Image.open(found / "ribs.png")) == 255, result.masks["ribs"])
     record = read_record(found)
     assert record is not None
-    assert record["lesions"] == [{"label": "nodule", "box_px": [16, 0, 20, 30], "score": 0.75}]
+    found = {"label": "nodule", "box_px": [16, 0, 20, 30], "score": 0.75, "centre_px": [17.5, 14.5]}
+    assert record["lesions"] == [found | {"diameter_mm": None, "reported": True}]
+    assert record["lesion_labels"] == ["nodule"]
     assert record["images"]["bone_suppressed.png"]["range"] == [-1, 1]
 
 

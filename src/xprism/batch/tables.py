@@ -39,7 +39,8 @@ def row_of(film: str, record: Mapping[str, Any]) -> Row:
         row[name] = one["value"]
         if name == "ctr":
             row["ctr_reliable"] = "yes" if one["reliable"] else "no"
-    row |= {"findings": len(record["lesions"]), "rows": record["input"]["rows"], "columns": record["input"]["columns"]}
+    row["findings"] = sum(lesion.get("reported", True) for lesion in record["lesions"])
+    row |= {"rows": record["input"]["rows"], "columns": record["input"]["columns"]}
     row |= {"view": record["input"]["view"] or "", "model": record["model"]["name"]}
     row |= {"model_version": record["model"]["version"], "model_sha256": record["model"]["sha256"]}
     return row | {"input_sha256": record["input"]["sha256"]}

@@ -24,10 +24,13 @@ def jsrt(
     out: Out,
     bones: Annotated[str | None, typer.Option(help=f"Bone-suppressed pictures named like the films: {PLACE}")] = None,
 ) -> None:
-    """JSRT films with SCR organ masks, nodules and bone-suppressed pictures."""
+    """JSRT films with SCR organ masks, nodules and bone-suppressed pictures.
+
+    Where nodules are known a table of them is written beside the manifest.
+    """
     from xprism.data.importers.jsrt import jsrt_cases
 
-    _finish(out, jsrt_cases(folder, bones=bones))
+    _finish(out, jsrt_cases(folder, bones=bones, lesions=out.with_name(f"{out.stem}_nodules.csv")))
 
 
 @app.command()
@@ -41,6 +44,15 @@ def pairs(
     picture: Annotated[
         list[str],
         typer.Option(default_factory=list, metavar="NAME=FOLDER", show_default=False, help="Pictures to learn."),
+    ],
+    cut: Annotated[
+        list[str],
+        typer.Option(
+            default_factory=list,
+            metavar="NAME",
+            show_default=False,
+            help="Pictures that are black where they are not known, as those cut to the lungs.",
+        ),
     ],
     labels: Annotated[str | None, typer.Option(help=f"Masks as colours or whole numbers: {PLACE}")] = None,
     legend: Annotated[
@@ -73,6 +85,7 @@ def pairs(
         legend=read_legend(legend) if legend else None,
         tolerance=tolerance,
         polygons=polygons,
+        cut=tuple(cut),
         subject=subject,
         source=source,
         polarity=check_choice(polarity),

@@ -37,6 +37,12 @@ def evaluate(
             show_default=False,
         ),
     ] = None,
+    lesion_rule: Annotated[
+        str,
+        typer.Option(
+            help="When a finding is true: centre (it lies in the lesion's square) or iou (0.5 of box and square)."
+        ),
+    ] = "centre",
     figures: Annotated[bool, typer.Option(help="Draw box plots and panels (extra 'evaluate').")] = True,
     runtime: Annotated[str, typer.Option(help="onnx, or openvino (extra 'fast'); for a model.")] = "onnx",
     clean: Annotated[
@@ -51,7 +57,8 @@ def evaluate(
     """Score a model, or anybody's predictions, against the truth of a manifest.
 
     Writes a row a case and structure, a summary, box plots, and panels of the best and worst cases; for
-    bone-suppressed pictures also measures that see bones, beside the film itself and the best linear filter.
+    bone-suppressed pictures also measures that see bones, beside the film itself and the best linear filter; for
+    lesions every finding, recall and precision, and free-response curves.
     Exit code: 0 all cases were scored, 3 some were not or not wholly, 1 none was, 2 the command could
     not start.
     """
@@ -60,18 +67,21 @@ def evaluate(
     if figures:
         need_evaluate(otherwise=", or use --no-figures")
     from xprism.data.manifest import read_manifest
+    from xprism.evaluation.lesion_matching import checked_rule
     from xprism.progress import Progress
     from xprism.protocols.bone_suppression import BoneSuppression, read_regions
     from xprism.protocols.evaluate import check_out, write_evaluation
     from xprism.protocols.evaluate import evaluate as score
+    from xprism.protocols.lesions import LesionScores
     from xprism.protocols.predictions import open_source
 
     cases = read_manifest(manifest)
     check_out(out, overwrite=overwrite, inputs=(Path(predictions), manifest.parent))
     source = open_source(predictions, cases, made_by=made_by, runtime=runtime, clean=clean, force=force)
     bones = BoneSuppression(cases, source, nodules=read_regions(nodules) if nodules else ())
+    lesions = LesionScores(rule=checked_rule(lesion_rule))
     with Progress("cases", len(cases)) as progress:
-        found = score(cases, source, bones=bones, on_case=progress.step)
+        found = score(cases, source, bones=bones, lesions=lesions, on_case=progress.step)
     write_evaluation(found, out, manifest=manifest, figures=figures, overwrite=overwrite)
     conclude(found, out)
     raise typer.Exit(found.exit_code)
@@ -80,6 +90,7 @@ def evaluate(
 def conclude(found: Evaluation, out: Path) -> None:
     """Print the main figures, what was not scored, and where everything lies."""
     from xprism.cli.bone_table import bone_lines
+    from xprism.cli.lesion_table import lesion_lines
 
     for table in (("dice", "jaccard", "hd95", "assd"), ("rmse", "psnr", "mssim")):
         rows = [row for row in found.summary if row.measure in table]
@@ -95,6 +106,8 @@ def conclude(found: Evaluation, out: Path) -> None:
     if found.bones is not None:
         for line in bone_lines(found.bones):
             typer.echo(line)
+    for line in lesion_lines(found.lesions):
+        typer.echo(line)
     if found.never_predicted:
         typer.echo(f"in the manifest, but not in the predictions: {', '.join(found.never_predicted)}")
     words = {

@@ -11,6 +11,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from xprism.data.lesions import read_places
 from xprism.data.manifest import Case
 from xprism.data.split import strayed_copies
 from xprism.data.twins import Print, alike_films, equal_films, fingerprint
@@ -73,11 +74,11 @@ class _Seen:
 def check_manifests(manifests: Mapping[str, Sequence[Case]], *, on_case: Callable[[], object] = lambda: None) -> Report:
     """Read every film and target of the manifests (cases by a manifest's name) and report what is wrong.
 
-    Errors: unreadable files, a target of another aspect than its film, a picture of opposite polarity, one film
-    under two subjects, a copy under another subject than its original. Warnings: empty masks and blank films or
-    pictures, a picture that resembles its film too little inside the lungs, a subject in two manifests. Notes:
-    targets of another size, films that are there twice or nearly so, cases without targets, and labels that
-    only one of several manifests knows.
+    Errors: unreadable files, a target of another aspect than its film, a picture of opposite polarity, lesions off
+    the film or without a spacing, one film under two subjects, a copy under another subject than its original.
+    Warnings: empty masks and blank films or pictures, a picture that resembles its film too little inside the lungs,
+    a subject in two manifests. Notes: targets of another size, films that are there twice or nearly so, cases without
+    targets, lesions of cases that no manifest has, and labels that only one of several manifests knows.
     """
     seen = _Seen()
     findings: list[Finding] = []
@@ -87,6 +88,7 @@ def check_manifests(manifests: Mapping[str, Sequence[Case]], *, on_case: Callabl
             on_case()
     everyone = [case for cases in manifests.values() for case in cases]
     findings += [*_empty_masks(seen), *_twins(seen.prints), *_across(manifests), *_strays(everyone)]
+    findings += _nobodys_lesions(everyone)
     return Report(tuple(sorted(_merged(findings), key=lambda finding: _ORDER[finding.level])), len(everyone))
 
 
@@ -120,7 +122,11 @@ def _of_case(case: Case, seen: _Seen) -> Iterator[Finding]:
             into.update(load())
         except XprismError as error:
             yield _unreadable(case, what, error)
-    if not (case.flags or case.masks or case.pictures):
+    try:
+        yield from _lesions(case, film)
+    except XprismError as error:
+        yield _unreadable(case, "lesions", error)
+    if not (case.flags or case.masks or case.pictures or case.lesions):
         yield Finding("note", case.case, "nothing is known of it", "it costs time and teaches nothing: leave it out")
     for label, plane in {**masks, **pictures}.items():
         yield from _size(case, label, plane, film)
@@ -152,6 +158,18 @@ def _targets(
         yield f"mask {label!r}", partial(one_mask, label, path), masks
     for name, path in case.pictures.items():
         yield f"picture {name!r}", partial(one_picture, name, path), pictures
+
+
+def _lesions(case: Case, film: Radiograph) -> Iterator[Finding]:
+    """Lesions must lie on the film, and their size in mm must mean something on it."""
+    places = [(label, place) for label, lesions in case.load_lesions().items() for place in lesions]
+    for label, place in places:
+        if not (-0.5 <= place.row <= film.shape[0] - 0.5 and -0.5 <= place.column <= film.shape[1] - 0.5):
+            what = f"a {label} at row {place.row:g}, column {place.column:g}: off the film of {film.shape}"
+            yield Finding("error", case.case, what, "give rows and columns in pixels of this film")
+    if places and case.load_spacing() is None:
+        what = "lesions are known in mm, but the pixel spacing is not"
+        yield Finding("error", case.case, what, "give spacing_mm in the manifest")
 
 
 def _unreadable(case: Case, what: str, error: XprismError) -> Finding:
@@ -239,7 +257,7 @@ def _across(manifests: Mapping[str, Sequence[Case]]) -> Iterator[Finding]:
 
 
 def _labels(cases: Sequence[Case]) -> set[str]:
-    named = {label for case in cases for label in (*case.masks, *case.pictures)}
+    named = {label for case in cases for label in (*case.masks, *case.pictures, *case.lesions)}
     return named | (set(FLAGS) if any(case.flags for case in cases) else set())
 
 
@@ -247,3 +265,16 @@ def _strays(cases: Sequence[Case]) -> Iterator[Finding]:
     for copy, original in strayed_copies(cases):
         what = f"a copy of {original.case!r}, but subject {copy.subject!r} and not {original.subject!r}"
         yield Finding("error", copy.case, what, "give a copy its original's subject")
+
+
+def _nobodys_lesions(cases: Sequence[Case]) -> Iterator[Finding]:
+    """A case that is misspelt in a table of lesions would pass for one without any."""
+    names = {case.case for case in cases}
+    for table in sorted({table for case in cases for table in case.lesions.values() if table.is_file()}):
+        try:
+            strangers = sorted(read_places(table).keys() - names)
+        except XprismError:
+            continue  # each of its cases has a finding of its own
+        if strangers:
+            what = f"{table.name} has lesions of {len(strangers)} cases that no manifest has, such as {strangers[0]!r}"
+            yield Finding("note", table.name, what, "check the spelling unless they were left out on purpose")

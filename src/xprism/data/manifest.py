@@ -1,14 +1,16 @@
 """A manifest: a CSV of cases, the one form in which films and their truth reach training and evaluation.
 
 Columns: ``case``, ``subject``, ``film``; optionally ``flags`` (one 8-bit image of organ bit flags),
-``mask:LABEL`` (a mask image for one label or union), ``picture:NAME`` (a translated image) and ``region:NAME``
-(a mask of where the picture NAME is known, such as the lungs).
+``mask:LABEL`` (a mask image for one label or union), ``picture:NAME`` (a translated image), ``region:NAME``
+(a mask of where the picture NAME is known, such as the lungs) and ``lesions:LABEL`` (the table of lesions known by
+place and size, see ``lesions.py``; cases that name it and have no row in it are known to have none).
 Paths are relative to the manifest. Every other column is an attribute. An empty cell is "not known".
 """
 
 from __future__ import annotations
 
 import csv
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,9 +19,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from xprism.data.lesions import LesionPlace, lesion_mask, read_places
 from xprism.errors import DataError
 from xprism.readers import read
 from xprism.readers.masks import read_flags, read_mask
+from xprism.targets import Lesions, TargetSet
 
 
 @dataclass(frozen=True)
@@ -34,6 +38,7 @@ class Case:
     pictures: dict[str, Path] = field(default_factory=dict)
     attributes: dict[str, str] = field(default_factory=dict)
     regions: dict[str, Path] = field(default_factory=dict)
+    lesions: dict[str, Path] = field(default_factory=dict)
 
     def load_film(self) -> NDArray[Any]:
         """The film as display values, float32 [H, W]; polarity is as stated by the ``polarity`` attribute."""
@@ -47,6 +52,42 @@ class Case:
         for name, path in self.regions.items():
             truth[name] = np.where(self._region(path, truth[name]), truth[name], np.float32("nan"))
         return truth
+
+    def load_lesions(self) -> dict[str, tuple[LesionPlace, ...]]:
+        """The lesions of every label of which they are known by place and size; none is known as well."""
+        return {label: read_places(table).get(self.case, ()) for label, table in self.lesions.items()}
+
+    def load_truth_for(self, targets: TargetSet, film: tuple[int, int]) -> dict[str, NDArray[Any]]:
+        """``load_truth``, and a mask [H, W] of the ``film``'s size of every lesion target known by places and sizes."""
+        truth = self.load_truth()
+        places = self.load_lesions()
+        for target in targets:
+            if isinstance(target, Lesions) and target.label in places.keys() - truth.keys():
+                known = places[target.label]
+                spacing = self.load_spacing() if known else None
+                truth[target.label] = lesion_mask(known, film, spacing, shape=target.shape)
+        return truth
+
+    def load_spacing(self) -> tuple[float, float] | None:
+        """Distance of the film's pixels (row, column) in mm: as stated, else the film's own; None for neither."""
+        if self.stated_spacing is not None or not self.film.is_file():
+            return self.stated_spacing
+        spacing = read(self.film, polarity=self.attributes.get("polarity", "auto")).spacing
+        return None if spacing is None else (spacing.row_mm, spacing.column_mm)
+
+    @property
+    def stated_spacing(self) -> tuple[float, float] | None:
+        """The attribute ``spacing_mm`` for rows and columns; None where it is not there. Raises ``DataError``."""
+        stated = self.attributes.get("spacing_mm")
+        if stated is None:
+            return None
+        try:
+            value = float(stated)
+        except ValueError:
+            value = math.nan
+        if not (value > 0 and math.isfinite(value)):
+            raise DataError(f"spacing_mm {stated!r} is no length", remedy="give mm a pixel, or leave the cell empty")
+        return value, value
 
     @staticmethod
     def _region(path: Path, picture: NDArray[Any]) -> NDArray[np.bool_]:
@@ -84,14 +125,16 @@ def _case(row: dict[str, str], base: Path) -> Case:
     masks = {key[5:]: base / value for key, value in cells.items() if key.startswith("mask:")}
     pictures = {key[8:]: base / value for key, value in cells.items() if key.startswith("picture:")}
     regions = {key[7:]: base / value for key, value in cells.items() if key.startswith("region:")}
+    lesions = {key[8:]: base / value for key, value in cells.items() if key.startswith("lesions:")}
     if regions.keys() - pictures.keys():
         raise DataError(
             f"a region of no picture: {', '.join(sorted(regions.keys() - pictures.keys()))}", where=row["case"]
         )
     fixed = {"case", "subject", "film", "flags"}
-    rest = {k: v for k, v in cells.items() if k not in fixed and not k.startswith(("mask:", "picture:", "region:"))}
+    named = ("mask:", "picture:", "region:", "lesions:")
+    rest = {key: value for key, value in cells.items() if key not in fixed and not key.startswith(named)}
     flags = base / cells["flags"] if "flags" in cells else None
-    return Case(cells["case"], cells["subject"], base / cells["film"], flags, masks, pictures, rest, regions)
+    return Case(cells["case"], cells["subject"], base / cells["film"], flags, masks, pictures, rest, regions, lesions)
 
 
 def write_manifest(path: Path | str, cases: Sequence[Case]) -> None:
@@ -119,4 +162,5 @@ def _row(case: Case, base: Path) -> dict[str, str]:
     row.update({f"mask:{label}": near(target) for label, target in case.masks.items()})
     row.update({f"picture:{name}": near(target) for name, target in case.pictures.items()})
     row.update({f"region:{name}": near(target) for name, target in case.regions.items()})
+    row.update({f"lesions:{label}": near(table) for label, table in case.lesions.items()})
     return {**row, **case.attributes}

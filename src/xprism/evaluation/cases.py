@@ -15,6 +15,8 @@ from xprism.targets import TargetSet
 
 Predict = Callable[[Case], dict[str, NDArray[np.bool_]]]
 
+UNIONS = {"lungs": ("right_lung", "left_lung")}
+"""Unions that are known wherever their parts are, also where no target set names them."""
 OVERLAP = "heart_lung_overlap"
 """Structure where heart and lungs lie over each other; scored, but no part of any average."""
 
@@ -39,7 +41,8 @@ def score_cases(cases: Iterable[Case], targets: TargetSet, predict: Predict) -> 
     unions = unions_of(targets)
     scores = []
     for case in cases:
-        truth, found = with_derived(case.load_truth(), unions), with_derived(predict(case), unions)
+        found = with_derived(predict(case), unions)
+        truth = with_derived(case.load_truth_for(targets, next(iter(found.values())).shape), unions) if found else {}
         scores += [_score(case.case, label, found[label], truth[label]) for label in truth if label in found]
     return scores
 

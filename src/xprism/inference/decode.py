@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xprism.grid import Placement, resize
-from xprism.inference.postprocess import Cleaning, bounding_window, clean_plane, enlarge_mask, find_pieces
+from xprism.inference.postprocess import Cleaning, Piece, bounding_window, clean_plane, enlarge_mask, find_pieces
+from xprism.radiograph import Spacing
 from xprism.result import Lesion
 from xprism.targets import Classes, Layer, Lesions, Masks, Picture, TargetSet
 
@@ -40,12 +41,19 @@ class Decoded:
 
 
 def decode(
-    raw: NDArray[Any], targets: TargetSet, place: Placement, *, clean: bool, film: NDArray[np.float32]
+    raw: NDArray[Any],
+    targets: TargetSet,
+    place: Placement,
+    *,
+    clean: bool,
+    film: NDArray[np.float32],
+    spacing: Spacing | None = None,
 ) -> Decoded:
     """Read raw outputs [K, h, w] of one ``film`` [H, W], as it is displayed, out on the film's own grid.
 
-    ``clean`` keeps the largest piece of every mask and fills its holes. A layer is taken from the film, not
-    clipped, so the picture that remains has the film's own depth and detail.
+    ``clean`` keeps the largest piece of every mask and fills its holes; lesions are left as they are. A layer is taken
+    from the film, not clipped, so the picture that remains has the film's own depth and detail. Lesions have a size
+    in mm where the ``spacing`` is known.
     """
     values = targets.activate(place.crop(raw))
     decoded = Decoded()
@@ -63,7 +71,7 @@ def decode(
         elif isinstance(target, Classes):
             decoded.classes[target.name] = place.paste(_classes(planes, place.window_shape))
         else:
-            _lesions(decoded, target, planes[0], place)
+            _lesions(decoded, target, planes[0], place, spacing)
     return decoded
 
 
@@ -103,16 +111,30 @@ def _classes(planes: NDArray[Any], film: tuple[int, int]) -> NDArray[np.uint8]:
     return index
 
 
-def _lesions(decoded: Decoded, target: Lesions, plane: NDArray[Any], place: Placement) -> None:
+def _lesions(decoded: Decoded, target: Lesions, plane: NDArray[Any], place: Placement, spacing: Spacing | None) -> None:
+    """Findings of one plane, best first, and the mask of those that are reported."""
+    shown = np.zeros(plane.shape, np.float32)
+    for piece in find_pieces(plane, target.threshold):
+        if piece.area < target.min_area_px:
+            continue
+        lesion = _lesion(target, piece, plane.shape, place, spacing)
+        decoded.lesions.append(lesion)
+        if lesion.reported:
+            shown[piece.window][piece.inside] = plane[piece.window][piece.inside]
     decoded.probabilities[target.label] = plane
-    decoded.masks[target.label] = place.paste(enlarge_mask(plane, target.threshold, place.window_shape))
-    top, left, height, width = place.window
-    rows, columns = height / plane.shape[0], width / plane.shape[1]
-    for (vertical, horizontal), score in find_pieces(plane, target.threshold):
-        box = (
-            top + int(vertical.start * rows),
-            left + int(horizontal.start * columns),
-            top + int(np.ceil(vertical.stop * rows)),
-            left + int(np.ceil(horizontal.stop * columns)),
-        )
-        decoded.lesions.append(Lesion(target.label, box, score))
+    decoded.masks[target.label] = place.paste(enlarge_mask(shown, target.threshold, place.window_shape))
+
+
+def _lesion(target: Lesions, piece: Piece, grid: tuple[int, ...], place: Placement, spacing: Spacing | None) -> Lesion:
+    """A piece of a plane of ``grid`` (height, width) pixels as a finding in the film's pixels."""
+    sides, centre = [], []
+    for side, middle, pixels, start, length in zip(
+        piece.window, piece.centre, grid, place.window[:2], place.window_shape, strict=True
+    ):
+        step = length / pixels
+        sides.append((start + int(side.start * step), start + min(length, int(np.ceil(side.stop * step)))))
+        centre.append(start + (middle + 0.5) * step - 0.5)
+    (top, bottom), (left, right) = sides
+    diameter = None if spacing is None else max((bottom - top) * spacing.row_mm, (right - left) * spacing.column_mm)
+    box = (top, left, bottom, right)
+    return Lesion(target.label, box, piece.score, (centre[0], centre[1]), diameter, piece.score >= target.report_from)

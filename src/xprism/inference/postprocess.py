@@ -28,6 +28,26 @@ class Cleaning:
     filled_fraction: float = 0.0
 
 
+@dataclass(frozen=True)
+class Piece:
+    """A connected piece of a mask: its window, which pixels of the window are ``inside``, its highest probability."""
+
+    window: Window
+    inside: NDArray[np.bool_]
+    score: float
+
+    @property
+    def area(self) -> int:
+        """Number of pixels."""
+        return int(np.count_nonzero(self.inside))
+
+    @property
+    def centre(self) -> tuple[float, float]:
+        """Mean row and column of its pixels."""
+        rows, columns = np.nonzero(self.inside)
+        return self.window[0].start + float(rows.mean()), self.window[1].start + float(columns.mean())
+
+
 def bounding_window(mask: NDArray[np.bool_]) -> Window | None:
     """Smallest window of rows and columns that holds the whole mask [h, w], or None for an empty one."""
     rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
@@ -96,11 +116,19 @@ def _onto(side: slice, small: int, large: int) -> tuple[int, int]:
     return int(start * large / small), min(large, int(np.ceil(stop * large / small)))
 
 
-def find_pieces(plane: NDArray[Any], threshold: float) -> list[tuple[Window, float]]:
-    """Window and highest probability of each connected piece of a mask [h, w], best first."""
-    pieces, _ = ndimage.label(plane >= threshold, structure=_EIGHT)
-    found = [
-        (window, float(plane[window][pieces[window] == k].max()))
-        for k, window in enumerate(ndimage.find_objects(pieces), start=1)
-    ]
-    return sorted(found, key=lambda piece: -piece[1])
+def find_pieces(plane: NDArray[Any], threshold: float) -> list[Piece]:
+    """The connected pieces of the mask of probabilities [h, w], best first."""
+    mask = plane >= threshold
+    whole = bounding_window(mask)
+    if whole is None:
+        return []
+    pieces, _ = ndimage.label(mask[whole], structure=_EIGHT)
+    part, (top, left) = plane[whole], (whole[0].start, whole[1].start)
+    found = []
+    for number, window in enumerate(ndimage.find_objects(pieces), start=1):
+        inside = pieces[window] == number
+        rows, columns = (
+            slice(side.start + start, side.stop + start) for side, start in zip(window, (top, left), strict=True)
+        )
+        found.append(Piece((rows, columns), inside, float(part[window][inside].max())))
+    return sorted(found, key=lambda piece: -piece.score)

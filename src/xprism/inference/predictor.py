@@ -108,7 +108,8 @@ class Predictor:
         )
         if raw is None:
             return replace(result, refused=prepared.header, quality=Quality(0.0))
-        decoded = decode(raw, self.card.targets, prepared.place, clean=options.clean, film=prepared.film.display)
+        film, spacing = prepared.film.display, prepared.film.spacing
+        decoded = decode(raw, self.card.targets, prepared.place, clean=options.clean, film=film, spacing=spacing)
         structures = structures_of(decoded, self.card, prepared.film)
         refusal = prepared.header
         if self.chest and refusal is None:
@@ -130,6 +131,7 @@ class Predictor:
             quality=quality if refusal is None else _forced(quality, refusal),
             overridden=refusal,
             log=result.log + _clean_log(decoded),
+            window=prepared.place.window,
         )
 
     def recorded(self, options: Options) -> dict[str, Any]:

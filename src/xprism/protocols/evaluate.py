@@ -24,6 +24,8 @@ from xprism.evaluation.scores import Score
 from xprism.evaluation.summary import SummaryRow, summarise
 from xprism.evaluation.tables import csv_text
 from xprism.protocols.bone_suppression import BoneSuppression
+from xprism.protocols.lesions import FILES as LESION_FILES
+from xprism.protocols.lesions import LesionScores
 from xprism.protocols.predictions import Source
 from xprism.protocols.scoring import pair, score_pair
 from xprism.writers.folder import TEMPORARY
@@ -37,6 +39,7 @@ FILES = (
     "errors.csv",
     "boxplots.png",
     "panels.png",
+    *LESION_FILES,
 )
 """Everything an evaluation may leave in its folder."""
 
@@ -60,7 +63,8 @@ class Evaluation:
 
     ``known`` names what the truth of each case holds, ``predicted`` what there were predictions of;
     ``unknown`` are cases without any truth, ``resized`` those whose truth had another size than the film.
-    ``bones`` has measured the bone-suppressed pictures, if that was asked for.
+    ``bones`` has measured the bone-suppressed pictures, if that was asked for; ``lesions`` has judged findings where
+    there were any to judge.
     """
 
     source: Source
@@ -73,21 +77,27 @@ class Evaluation:
     unknown: list[str] = field(default_factory=list)
     resized: list[str] = field(default_factory=list)
     bones: BoneSuppression | None = None
+    lesions: LesionScores = field(default_factory=LesionScores)
+
+    @property
+    def scored_cases(self) -> set[str]:
+        """The cases of which something was scored."""
+        return {score.case for score in self.scores} | {film.case for film in self.lesions.films}
 
     @property
     def scored(self) -> int:
         """How many cases have a score."""
-        return len({score.case for score in self.scores})
+        return len(self.scored_cases)
 
     @property
     def not_scored(self) -> int:
         """How many cases have no score at all although something is known of them."""
-        return len({problem.case for problem in self.problems} - {score.case for score in self.scores})
+        return len({problem.case for problem in self.problems} - self.scored_cases)
 
     @property
     def in_part(self) -> int:
         """How many cases were scored, but not in everything that others were."""
-        return len({problem.case for problem in self.problems} & {score.case for score in self.scores})
+        return len({problem.case for problem in self.problems} & self.scored_cases)
 
     @property
     def by_name(self) -> int:
@@ -102,7 +112,7 @@ class Evaluation:
     @property
     def exit_code(self) -> int:
         """0 where every case was scored, 3 where some were not or not wholly, 1 where none was."""
-        if not self.scores:
+        if not self.scored:
             return 1
         return 3 if self.problems else 0
 
@@ -112,14 +122,15 @@ def evaluate(
     source: Source,
     *,
     bones: BoneSuppression | None = None,
+    lesions: LesionScores | None = None,
     on_case: Callable[[str], None] = lambda case: None,
 ) -> Evaluation:
     """Score the predictions of a source against the truth of cases, each on its film's own grid.
 
     A case that cannot be scored becomes a ``Problem`` and never stops the rest. ``bones`` measures
-    bone-suppressed pictures along the way.
+    bone-suppressed pictures along the way; ``lesions`` judges findings, by the usual rule where it is not given.
     """
-    found = Evaluation(source, cases, bones=bones)
+    found = Evaluation(source, cases, bones=bones, lesions=lesions or LesionScores())
     for case in cases:
         try:
             _score(found, case)
@@ -128,6 +139,7 @@ def evaluate(
         on_case(case.case)
     if bones is not None:
         bones.finish()
+    found.lesions.finish(cases)
     found.problems += _structures_missing(found)
     found.summary = summarise(
         found.scores, unions=source.unions, expected=found.known, generator=np.random.default_rng(_SEED)
@@ -175,7 +187,7 @@ def check_out(out: Path, *, overwrite: bool, inputs: Sequence[Path] = ()) -> Non
 def _score(found: Evaluation, case: Case) -> None:
     """Score a case and note what is known and predicted of it."""
     truth = case.load_truth()
-    if not truth:
+    if not (truth or case.lesions):
         found.unknown.append(case.case)
         return
     names = {label: np.zeros((1, 1), bool) for label in truth}
@@ -191,6 +203,8 @@ def _score(found: Evaluation, case: Case) -> None:
         found.resized.append(case.case)
     if found.bones is not None:
         found.bones.add(both)
+    if not (found.lesions.add(both) or truth):
+        found.unknown.append(case.case)
 
 
 def _structures_missing(found: Evaluation) -> list[Problem]:
@@ -228,6 +242,7 @@ def _fill(found: Evaluation, folder: Path, manifest: Path) -> None:
     if bones is not None:
         of_bones = (("bone_suppression.csv", BoneRow, bones.rows), ("nodule_contrast.csv", NoduleRow, bones.nodules))
         tables += [table for table in of_bones if table[2]]
+    tables += found.lesions.tables
     for name, kind, records in tables:
         (folder / name).write_text(csv_text(kind, records), encoding="utf-8", newline="")
     text = json.dumps(_record(found, manifest), indent=1, ensure_ascii=False)
@@ -253,6 +268,8 @@ def _record(found: Evaluation, manifest: Path) -> dict[str, Any]:
     }
     if found.bones is not None and found.bones.touched:
         record["bone_suppression"] = found.bones.record
+    if found.lesions.films:
+        record["lesions"] = found.lesions.record
     return record
 
 

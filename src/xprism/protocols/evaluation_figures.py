@@ -11,14 +11,16 @@ from xprism.evaluation.figures import Panel, View, draw_boxplots, draw_panels
 from xprism.evaluation.scores import grey_levels, true_levels
 from xprism.evaluation.summary import averaged, case_means
 from xprism.protocols.evaluate import Evaluation
+from xprism.protocols.lesion_figures import draw_lesions
 from xprism.protocols.scoring import pair
 from xprism.readers import read
 from xprism.writers.overlay import colour_of
 
 
 def draw(found: Evaluation, folder: Path) -> None:
-    """Write ``boxplots.png`` and ``panels.png``; what there is nothing to draw of is left out."""
+    """Write ``boxplots.png``, ``panels.png`` and the figures of lesions, as far as there is something to draw."""
     draw_boxplots(found.scores, folder / "boxplots.png")
+    draw_lesions(found.lesions, found.cases, folder)
     panels = [*mask_panels(found), *picture_panels(found)]
     if panels:
         labels = tuple(dict.fromkeys(label for panel in panels for view in panel.views for label in view.outlines))

@@ -16,14 +16,13 @@ from xprism.batch.tables import scan
 from xprism.card import Card, sha256_of
 from xprism.data.manifest import Case
 from xprism.errors import CorruptFile, DataError
+from xprism.evaluation.cases import UNIONS as UNIONS
 from xprism.evaluation.cases import unions_of
 from xprism.readers import read
 from xprism.readers.masks import read_flags, read_mask
+from xprism.result import Lesion
 from xprism.targets import Layer, Picture
 from xprism.writers.record import read_record
-
-UNIONS = {"lungs": ("right_lung", "left_lung")}
-"""Unions that are scored also where no card names them."""
 
 _ENDINGS = (".png", ".gif", ".tif", ".tiff", ".bmp")
 _AGAIN = "predict again with 'xprism predict ... --to masks'"
@@ -45,15 +44,17 @@ class Refused(NoPrediction):
 class Prediction:
     """What was predicted of one case: masks bool [H, W] by label, and pictures in the units of their targets.
 
-    ``spacing`` is (row, column) in mm where the source knows the film's. ``matched_by`` says how the
-    prediction was found: ``model`` (made just now), ``sha256`` of the film, ``name`` of the film (whose
-    content is another), or ``file`` (named like the case).
+    ``lesions`` has the findings of every label that was looked for, also where there is none. ``spacing`` is
+    (row, column) in mm where the source knows the film's. ``matched_by`` says how the prediction was found:
+    ``model`` (made just now), ``sha256`` of the film, ``name`` of the film (whose content is another), or ``file``
+    (named like the case).
     """
 
     matched_by: str
     masks: dict[str, NDArray[Any]] = field(default_factory=dict)
     pictures: dict[str, tuple[Picture, NDArray[Any]]] = field(default_factory=dict)
     spacing: tuple[float, float] | None = None
+    lesions: dict[str, tuple[Lesion, ...]] = field(default_factory=dict)
 
 
 class Source(Protocol):
@@ -125,7 +126,7 @@ class ModelSource:
         targets |= {one.leaves: Picture(name=one.leaves) for one in self._targets if isinstance(one, Layer)}
         pictures = {name: (targets[name], values) for name, values in result.pictures.items()}
         spacing = None if film.spacing is None else (film.spacing.row_mm, film.spacing.column_mm)
-        return Prediction("model", masks, pictures, spacing)
+        return Prediction("model", masks, pictures, spacing, _by_label(result.lesion_labels, result.lesions))
 
 
 class RecordSource:
@@ -159,11 +160,13 @@ class RecordSource:
             if reading["kind"] == "picture":
                 target = self._target(reading)
                 pictures[target.name] = target, _picture(folder / file, reading)
-            else:
+            elif reading["kind"] != "layer":  # what it leaves of the film is there as a picture
                 masks |= _masks(folder / file, reading)
         # A film that is not here cannot say its spacing again; its record can.
         known = record["input"]["spacing"] if not case.film.is_file() else None
-        return Prediction(how, masks, pictures, (known["row_mm"], known["column_mm"]) if known else None)
+        spacing = (known["row_mm"], known["column_mm"]) if known else None
+        findings = [_lesion(one) for one in record["lesions"]]
+        return Prediction(how, masks, pictures, spacing, _by_label(record.get("lesion_labels", ()), findings))
 
     def _target(self, reading: Mapping[str, Any]) -> Picture:
         name, (low, high) = reading["target"], reading["range"]
@@ -255,6 +258,16 @@ def _shipped(hashes: set[str]) -> Card | None:
 
 def _refused(code: str, reason: str) -> Refused:
     return Refused(f"the model refused the film ({code}: {reason})", remedy="predict it with --force, or drop the case")
+
+
+def _by_label(labels: Sequence[str], findings: Sequence[Lesion]) -> dict[str, tuple[Lesion, ...]]:
+    return {label: tuple(one for one in findings if one.label == label) for label in labels}
+
+
+def _lesion(found: Mapping[str, Any]) -> Lesion:
+    """A finding as it stands in a record."""
+    values: dict[str, Any] = {name: tuple(one) if isinstance(one, list) else one for name, one in found.items()}
+    return Lesion(**values)
 
 
 def _masks(path: Path, reading: Mapping[str, Any]) -> dict[str, NDArray[Any]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -82,19 +81,9 @@ def score_pair(both: Pair) -> list[Score]:
 
 def spacing_of(case: Case, prediction: Prediction) -> tuple[float, float] | None:
     """Distance of pixels (row, column) in mm: as the manifest states it, else the film; None where neither does."""
-    stated = case.attributes.get("spacing_mm")
-    if stated is not None:
-        try:
-            value = float(stated)
-        except ValueError:
-            value = math.nan
-        if not (value > 0 and math.isfinite(value)):
-            raise DataError(f"spacing_mm {stated!r} is no length", remedy="give mm a pixel, or leave the cell empty")
-        return value, value
-    if prediction.spacing is not None or not case.film.is_file():
+    if case.stated_spacing is None and prediction.spacing is not None:
         return prediction.spacing
-    spacing = read(case.film, polarity=case.attributes.get("polarity", "auto")).spacing
-    return None if spacing is None else (spacing.row_mm, spacing.column_mm)
+    return case.load_spacing()
 
 
 def _refuse_other_size(name: str, plane: NDArray[Any], film: Shape) -> None:

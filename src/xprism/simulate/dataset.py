@@ -213,12 +213,18 @@ def _write_chest(folder: Path, request: DatasetRequest, number: int, name: str) 
         masks={"bones": paths["bones"]},
         pictures={"bone_suppressed": paths["bone_suppressed"]},
         attributes=_attributes(case),
+        lesions={"nodule": folder / "nodules.csv"},
     )
     return _Written(number, [record], [{"case": name, **row} for row in _nodule_rows(case)])
 
 
 def _attributes(case: ChestCase) -> dict[str, str]:
-    facts = {"polarity": "display", "spacing_mm": f"{case.spacing_mm:.6f}", "nodules": str(len(case.nodules))}
+    facts = {
+        "source": "phantom",
+        "polarity": "display",
+        "spacing_mm": f"{case.spacing_mm:.6f}",
+        "nodules": str(len(case.nodules)),
+    }
     return facts | {key: str(value) for key, value in summary(case).items()}
 
 

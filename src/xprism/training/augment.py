@@ -7,7 +7,7 @@ same way whenever its generator is seeded the same way, and resuming needs no st
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import torch
@@ -20,6 +20,7 @@ from torch.nn import functional as F
 Rng = np.random.Generator
 
 
+NO_PLACES: NDArray[np.float64] = np.zeros((0, 2))
 Share = Annotated[float, Field(ge=0, le=1)]
 Amount = Annotated[float, Field(ge=0)]
 
@@ -43,6 +44,9 @@ class AugmentSettings(BaseModel):
     elastic: Amount = Field(0.012, description="strength of elastic shifts")
     crop_probability: Share = Field(0.12, description="a close crop")
     crop_scale: Annotated[float, Field(ge=1.2)] = Field(1.9, description="largest enlargement of a close crop")
+    lesion_probability: Share = Field(
+        0.0, description="of films with lesions: share of samples that are a close crop about one of them"
+    )
     gamma: Amount = Field(0.5, description="largest logarithm of the exponent")
     window: Amount = Field(6.0, description="largest percentile cut off at either end")
     local_contrast: Amount = Field(0.6, description="largest gain of local contrast")
@@ -87,14 +91,20 @@ class Geometry:
     flipped: bool = False
 
 
-def draw_geometry(rng: Rng, settings: AugmentSettings) -> Geometry:
-    """Draw rotation, shear, scale, aspect, shift and elastic shifts; at times a close crop."""
+def draw_geometry(rng: Rng, settings: AugmentSettings, lesions: NDArray[Any] = NO_PLACES) -> Geometry:
+    """Draw rotation, shear, scale, aspect, shift and elastic shifts; at times a close crop.
+
+    ``lesions`` [n, 2] are places (x, y) on the grid in [-1, 1], one of which crops may be made about.
+    """
     angle, shear = np.deg2rad(rng.normal(0, 0.5, 2) * (settings.rotate_degrees, settings.shear_degrees))
     zoom = np.exp(rng.uniform(-1, 1) * settings.scale)
     shift = rng.normal(0, settings.shift, 2)
     if rng.random() < settings.crop_probability:
         zoom = rng.uniform(1.2, settings.crop_scale)
         shift = rng.uniform(-1, 1, 2) * (1 - 1 / zoom)
+    about = None
+    if len(lesions) and settings.lesion_probability and rng.random() < settings.lesion_probability:
+        about, zoom = lesions[rng.integers(len(lesions))], rng.uniform(1.2, settings.crop_scale)
     stretch = np.exp(rng.normal(0, 0.5) * settings.aspect)
     turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
     linear = turn @ np.array([[1, np.tan(shear)], [0, 1]]) @ np.diag([1 / stretch, stretch]) / zoom
@@ -103,6 +113,8 @@ def draw_geometry(rng: Rng, settings: AugmentSettings) -> Geometry:
     flipped = bool(rng.random() < settings.flip_probability)
     if flipped:
         linear = linear @ np.diag([-1, 1])
+    if about is not None:  # in the middle of the crop or up to halfway to its border, and the crop inside the film
+        shift = np.clip(about - linear @ rng.uniform(-0.5, 0.5, 2), 1 / zoom - 1, 1 - 1 / zoom)
     affine = np.concatenate([linear, shift[:, None]], 1)
     return Geometry(affine.astype(np.float32), coarse.astype(np.float32), replicate, flipped)
 

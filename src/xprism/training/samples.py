@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from scipy import ndimage
 from torch import Tensor
 
 from xprism.card import InputSpec
 from xprism.data.manifest import Case
+from xprism.evaluation.cases import UNIONS, with_derived
 from xprism.grid import Placement, resize
 from xprism.radiograph import robust_range
-from xprism.targets import TargetSet
+from xprism.targets import Lesions, TargetSet, Truth
 from xprism.training.augment import (
+    NO_PLACES,
     AugmentSettings,
     Geometry,
     PaperAugment,
@@ -39,17 +42,28 @@ class Held:
     """One case in memory: film [1, h, w] in [0, 1] and its extent (ones inside), truth planes uint8 [P', h, w].
 
     ``remains`` [L', h, w] is what the film without each known layer shows, on the film's scale, NaN where that is
-    not known; P' are the other known planes.
+    not known; P' are the other known planes. ``lesions`` [n, 2] are the centres (x, y) of known lesions in [-1, 1].
     """
 
     film: Tensor
     truth: Tensor
     remains: Tensor
     known: Tensor
+    lesions: NDArray[np.float64] = field(default_factory=NO_PLACES.copy)
 
 
-def hold(case: Case, targets: TargetSet, size: tuple[int, int], spec: InputSpec) -> Held:
-    """Read a case onto a grid of ``size`` (height, width); films lie in [0, 1], turned over where ``spec`` says so."""
+def hold(
+    case: Case,
+    targets: TargetSet,
+    size: tuple[int, int],
+    spec: InputSpec,
+    *,
+    teaches: Collection[str] | None = None,
+) -> Held:
+    """Read a case onto a grid of ``size`` (height, width); films lie in [0, 1], turned over where ``spec`` says so.
+
+    Where the case ``teaches`` some targets alone, nothing is known of the others.
+    """
     film = case.load_film()
     place = Placement.fit((int(film.shape[0]), int(film.shape[1])), size)
     low, high = robust_range(film, min(0.2, spec.low_percent), max(99.8, spec.high_percent))
@@ -61,7 +75,11 @@ def hold(case: Case, targets: TargetSet, size: tuple[int, int], spec: InputSpec)
     placed = place.onto_grid(shown(film), border=0)
     extent = place.onto_grid(np.ones(place.film, np.float32), border=0)
     shape = (place.height, place.width)
-    truth = targets.encode({label: _resized(plane, shape) for label, plane in case.load_truth().items()}, shape)
+    learnt = {union: parts for union, parts in UNIONS.items() if union in targets.channel_labels}
+    known = with_derived(case.load_truth_for(targets, place.film), learnt)
+    truth = targets.encode({label: _resized(plane, shape) for label, plane in known.items()}, shape)
+    if teaches is not None:
+        truth = replace(truth, known=truth.known & np.isin(np.arange(len(truth.known)), targets.part(teaches)[2]))
     layers = targets.is_layer & truth.known
     planes = _around(place, truth.planes[truth.known & ~layers])
     remains = _around(place, shown(truth.planes[layers]))
@@ -70,7 +88,21 @@ def hold(case: Case, targets: TargetSet, size: tuple[int, int], spec: InputSpec)
         _stored(planes),
         torch.from_numpy(remains).half(),
         torch.from_numpy(truth.known),
+        _lesion_centres(targets, truth, place),
     )
+
+
+def _lesion_centres(targets: TargetSet, truth: Truth, place: Placement) -> NDArray[np.float64]:
+    """Centre (x, y) of every piece of a lesion mask, in [-1, 1] of the grid."""
+    labels = {target.label for target in targets if isinstance(target, Lesions)}
+    centres = [NO_PLACES]
+    for label, plane, known in zip(targets.plane_labels, truth.planes, truth.known, strict=True):
+        if known and label in labels and plane.any():
+            pieces, count = ndimage.label(plane > 0)
+            rows, columns = np.transpose(ndimage.center_of_mass(plane, pieces, range(1, count + 1)))
+            x, y = 2 * (place.left + columns + 0.5) / place.grid[1], 2 * (place.top + rows + 0.5) / place.grid[0]
+            centres.append(np.stack([x - 1, y - 1], axis=1))
+    return np.concatenate(centres)
 
 
 def _around(place: Placement, planes: NDArray[Any]) -> NDArray[np.float32]:
@@ -113,7 +145,8 @@ class Samples(torch.utils.data.Dataset[tuple[Tensor, Tensor, Tensor]]):
         finer = (round(self.spec.size[0] * share), round(self.spec.size[1] * share))
 
         def load(case: Case) -> Held:
-            held = hold(case, self.targets, finer, self.spec)
+            teaches = recipe.data.teaches.get(case.attributes.get("source", ""))
+            held = hold(case, self.targets, finer, self.spec, teaches=teaches)
             progress()
             return held
 
@@ -167,7 +200,7 @@ class Samples(torch.utils.data.Dataset[tuple[Tensor, Tensor, Tensor]]):
         self, held: Held, settings: AugmentSettings, rng: np.random.Generator
     ) -> tuple[Tensor, Tensor, Tensor, bool]:
         """Film and what layers leave of it [1 + L', h, w], extent, known truth [P', h, w], and whether sides swap."""
-        geometry, look = draw_geometry(rng, settings), draw_look(rng, settings)
+        geometry, look = draw_geometry(rng, settings, held.lesions), draw_look(rng, settings)
         grid = sampling_grid(geometry, self.spec.size)
         films = resample(torch.cat([held.film, held.remains.float()]), grid, replicate=geometry.replicate)
         truth = resample(_unit(held.truth), grid) if len(held.truth) else torch.zeros(0, *self.spec.size)

@@ -1,4 +1,4 @@
-"""The overlay: the film with coloured outlines, the lines of the cardiothoracic ratio and a legend."""
+"""The overlay: the film with coloured outlines, boxes of findings, the lines of the ratio and a legend."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from PIL import Image, ImageDraw, ImageFilter, ImageFont
 
 from xprism.grid import resize
 from xprism.radiograph import Radiograph, robust_range
-from xprism.result import Measurement, Result
+from xprism.result import Lesion, Measurement, Result
 from xprism.targets import Layer
 from xprism.writers.record import notice_of
 
@@ -68,7 +68,11 @@ def draw_overlay(result: Result) -> Image.Image:
     """The overlay of a result as a picture; a refused film is shown with the reason and no outlines."""
     canvas = _canvas(result.radiograph)
     for label, mask in result.masks.items():
-        _draw_mask(canvas, mask, colour_of(label, tuple(result.masks)))
+        if label not in result.lesion_labels:
+            _draw_mask(canvas, mask, colour_of(label, tuple(result.masks)))
+    for label in result.lesion_labels:
+        for lesion in result.reported(label):
+            _draw_lesion(canvas, lesion, colour_of(label, (*result.masks, label)))
     _draw_sides(canvas, result)
     if "ctr" in result.measurements:
         _draw_ratio(canvas, result.measurements["ctr"])
@@ -145,6 +149,15 @@ def _draw_mask(canvas: _Canvas, mask: NDArray[np.bool_], colour: Colour) -> None
     how = Image.Resampling.BILINEAR if canvas.rows > 1 else Image.Resampling.NEAREST
     soft = shape.resize((right - left, bottom - top), how, box=box).filter(ImageFilter.BoxBlur(canvas.line * 0.75))
     canvas.picture.paste(colour, (left, top), soft.point(_OPACITY))
+
+
+def _draw_lesion(canvas: _Canvas, lesion: Lesion, colour: Colour) -> None:
+    """The box along the outer edges of its pixels, with the score above it."""
+    top, left, bottom, right = lesion.box_px
+    corners = canvas.at(top - 0.5, left - 0.5), canvas.at(bottom - 0.5, right - 0.5)
+    ImageDraw.Draw(canvas.picture).rectangle(corners, outline=colour, width=canvas.line)
+    above = corners[0][0], corners[0][1] - 2 * canvas.line
+    _label(canvas, f"{lesion.score:.2f}", above, anchor="lb", size=canvas.letter)
 
 
 def _opacity() -> list[int]:
@@ -249,7 +262,7 @@ def _broken(draw: ImageDraw.ImageDraw, text: str, width: int, size: int) -> list
 def _sentences(result: Result) -> list[str]:
     if result.refused is not None:
         return [f"Refused ({result.refused.code}): {result.refused.reason}", notice_of(result)]
-    numbers = _numbers(result.measurements)
+    numbers = [*_numbers(result.measurements), *_findings(result)]
     forced = ["Forced past a refusal"] if result.overridden is not None else []
     return [" · ".join([*forced, *numbers, f"quality {result.quality.score:.2f}"]), notice_of(result)]
 
@@ -260,6 +273,11 @@ def _numbers(measurements: Mapping[str, Measurement]) -> list[str]:
         if name.startswith(("heart_width", "thoracic_width")):
             words.append(f"{name.rsplit('_', 1)[0].replace('_', ' ')} {one.value:.0f} {one.unit}")
     return words
+
+
+def _findings(result: Result) -> list[str]:
+    counts = {label.replace("_", " "): len(result.reported(label)) for label in result.lesion_labels}
+    return [f"{name}: {number} found" if number else f"no {name} found" for name, number in counts.items()]
 
 
 @lru_cache(maxsize=8)

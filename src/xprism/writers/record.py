@@ -57,6 +57,7 @@ def record_of(
         "quality": asdict(result.quality),
         "structures": {label: _structure(one) for label, one in result.structures.items()},
         "measurements": {name: _measurement(one) for name, one in result.measurements.items()},
+        "lesion_labels": list(result.lesion_labels),
         "lesions": [asdict(lesion) for lesion in result.lesions],
         "images": {image.file: {"target": image.target, "kind": image.kind, **image.reading} for image in images},
         "log": [*result.radiograph.log, *result.log],

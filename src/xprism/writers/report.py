@@ -10,7 +10,7 @@ from typing import Any
 from jinja2 import Environment, StrictUndefined, Template
 
 from xprism import __version__
-from xprism.result import Measurement, Result
+from xprism.result import Lesion, Measurement, Result
 from xprism.targets import Layer
 from xprism.writers.overlay import colour_of, layer_png, picture_png, view_png
 from xprism.writers.record import notice_of
@@ -32,6 +32,7 @@ def report_html(result: Result, *, overlay: bytes) -> str:
         pictures=[(name, _data_uri(picture_png(result, name))) for name in _grey(result)],
         layers={layer.leaves: (layer.name, _data_uri(layer_png(result, layer))) for layer in _layers(result)},
         structures=[_structure_row(result, label) for label in result.structures],
+        lesions=[_lesion_row(lesion) for label in result.lesion_labels for lesion in result.reported(label)],
         measurements=[_measurement_row(one) for one in result.measurements.values()],
         log=[*result.radiograph.log, *result.log],
         notice=notice_of(result),
@@ -71,6 +72,17 @@ def _structure_row(result: Result, label: str) -> dict[str, Any]:
         "area": f"{one.area_px:,} px" if one.area_mm2 is None else f"{one.area_mm2 / 100:,.1f} cm²",
         "centroid": "" if one.centroid_px is None else "{:.0f}, {:.0f}".format(*one.centroid_px),
         "box": "" if one.box_px is None else "{}, {} to {}, {}".format(*one.box_px),
+    }
+
+
+def _lesion_row(one: Lesion) -> dict[str, str]:
+    top, left, bottom, right = one.box_px
+    return {
+        "label": one.label.replace("_", " "),
+        "centre": "{:.0f}, {:.0f}".format(*one.centre_px),
+        "box": f"{top}, {left} to {bottom}, {right}",
+        "size": f"{max(bottom - top, right - left)} px" if one.diameter_mm is None else f"{one.diameter_mm:.0f} mm",
+        "score": f"{one.score:.2f}",
     }
 
 

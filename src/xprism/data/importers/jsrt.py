@@ -7,7 +7,8 @@ one mask a structure as ``masks/heart/NAME.gif`` (SCR's ``fold1`` and ``fold2``,
 Nodules come from ``nodules.csv`` (columns image, x, y, diameter_mm, subtlety), or from JSRT's own
 ``CLNDAT_EN.txt``: file name, subtlety, size in mm, age, sex, x, y, then words, all parted by tabs; copies in
 circulation have lost their line ends, so records are told apart by the file name. Both give places on the
-2048-pixel film; a case's ``nodule_x`` and ``nodule_y`` are pixels of its own film.
+2048-pixel film; a case's ``nodule_x`` and ``nodule_y`` are pixels of its own film. A film without a nodule is known
+to have none; one whose nodule stands in no table is not known.
 """
 
 from __future__ import annotations
@@ -15,12 +16,13 @@ from __future__ import annotations
 import csv
 import filecmp
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from PIL import Image, UnidentifiedImageError
 
 from xprism.data.importers.files import named_files
+from xprism.data.lesions import LesionPlace, write_places
 from xprism.data.manifest import Case
 from xprism.errors import CorruptFile, DataError
 from xprism.readers.jsrt import SIDE, SPACING_MM
@@ -32,6 +34,7 @@ STRUCTURES = {
     "right clavicle": "right_clavicle",
     "left clavicle": "left_clavicle",
 }
+NORMAL = "no nodule"
 _RECORD = re.compile(r"(JPCLN\d{3})\.IMG\s+(\d+)\s+([\d.]+)\s+\S+\s+\S+\s+(\d+)\s+(\d+)", re.IGNORECASE)
 
 
@@ -45,13 +48,28 @@ class Nodule:
     subtlety: int
 
 
-def jsrt_cases(folder: Path | str, *, bones: str | None = None) -> tuple[Case, ...]:
+def jsrt_cases(folder: Path | str, *, bones: str | None = None, lesions: Path | None = None) -> tuple[Case, ...]:
     """Cases of a JSRT folder; each film is its own subject.
 
     ``bones`` is a folder (or a pattern) of bone-suppressed pictures named like the films; without it those of
-    ``bone_suppression/NAME_bs.png`` are taken. Raises ``DataError`` where nothing fits.
+    ``bone_suppression/NAME_bs.png`` are taken. ``lesions`` is a table to be written of the nodules, if they are known,
+    for the cases to refer to. Raises ``DataError`` where nothing fits.
     """
-    folder = Path(folder)
+    cases = _cases(Path(folder), bones)
+    known = {case.case for case in cases if "nodule_x" in case.attributes}
+    if lesions is None or not known:
+        return cases
+    write_places(lesions, ((case.case, _place(case.attributes)) for case in cases if case.case in known))
+    normal = {case.case for case in cases if case.attributes["group"] == NORMAL}
+    return tuple(replace(case, lesions={"nodule": lesions}) if case.case in known | normal else case for case in cases)
+
+
+def _place(attributes: dict[str, str]) -> LesionPlace:
+    row, column, diameter = (float(attributes[name]) for name in ("nodule_y", "nodule_x", "nodule_diameter_mm"))
+    return LesionPlace(row, column, diameter, int(attributes["subtlety"]))
+
+
+def _cases(folder: Path, bones: str | None) -> tuple[Case, ...]:
     films = _films(folder)
     masks = {label: _structure(folder, words) for words, label in STRUCTURES.items()}
     nodules = _nodules(folder)
@@ -118,7 +136,7 @@ def _attributes(film: Path, nodule: Nodule | None) -> dict[str, str]:
     width, height = (SIDE, SIDE) if raw else _size(film)
     attributes = {
         "source": "jsrt",
-        "group": "nodule" if film.stem.upper().startswith("JPCLN") else "no nodule",
+        "group": "nodule" if film.stem.upper().startswith("JPCLN") else NORMAL,
         "spacing_mm": f"{SPACING_MM * SIDE / width:g}",
         "polarity": "inverted" if raw else "display",
     }
