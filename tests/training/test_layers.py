@@ -172,11 +172,21 @@ def test_layers_cost_their_difference_and_that_of_neighbours_at_four_scales() ->
         coarse = apart.reshape(24 // scale, scale, 16 // scale, scale).mean((1, 3))
         edges = sum(np.abs(np.diff(coarse, axis=axis)).mean() for axis in (0, 1))
         expected += (2 * np.abs(coarse).mean() + 3 * edges) / 4
+    expected *= 0.06 / (np.abs(planes[0, 2]).mean() + 0.01)
     loss = SupervisedLoss(TARGETS, layer=2.0, layer_edges=3.0)
     tensors = (torch.tensor(raw).float(), torch.tensor(planes).float())
     found = float(loss(*tensors, torch.tensor([[False, False, True, False]])))
     assert found == pytest.approx(expected, rel=1e-5)
     assert float(loss(*tensors, torch.zeros(1, 4, dtype=torch.bool))) == 0
+
+
+def test_a_faint_layer_is_learnt_as_well_as_a_strong_one() -> None:
+    rng = np.random.default_rng(5)
+    planes, off = torch.tensor(rng.normal(size=(1, 4, 24, 16))).float(), torch.tensor(rng.normal(size=(1, 3, 24, 16)))
+    known, loss = torch.tensor([[False, False, True, False]]), SupervisedLoss(TARGETS)
+    costs = [float(loss(scale * (planes[:, :3] + 0.3 * off.float()), scale * planes, known)) for scale in (0.05, 1, 20)]
+    assert costs[1] == pytest.approx(costs[2], rel=0.02)
+    assert 0.7 * costs[1] < costs[0] < costs[1]
 
 
 def test_outputs_that_were_there_before_go_on_when_a_layer_is_added(tiny_recipe: Recipe, tmp_path: Path) -> None:
@@ -194,6 +204,15 @@ def test_outputs_that_were_there_before_go_on_when_a_layer_is_added(tiny_recipe:
     _, fresh = starting_network(wider.model_copy(update={"targets": turned}))
     assert fresh == ("head.0.weight", "head.0.bias")
     assert build_network(wider).head[0].bias.shape == (12,)
+
+
+def test_kept_norms_stay_as_they_were_while_weights_learn(tiny_recipe: Recipe, tmp_path: Path) -> None:
+    for keep in (True, False):
+        schedule = tiny_recipe.schedule.model_copy(update={"steps": 3, "keep_norms": keep, "ema": 0.0})
+        run = train(tiny_recipe.model_copy(update={"schedule": schedule}), tmp_path / str(keep))
+        norms = [m for m in run.network.modules() if isinstance(m, torch.nn.BatchNorm2d)]
+        assert all(bool((norm.running_mean == 0).all()) == keep for norm in norms)
+        assert all((norm.weight != 1).any() for norm in norms)
 
 
 def test_a_layer_is_not_left_to_a_discriminator(tiny_recipe: Recipe) -> None:

@@ -37,7 +37,12 @@ ADVERSARIAL = (
 CRITIC = ("network={kind: scan, width: 4}", "objective={kind: critic, width: 4}")
 VALIDATED = ("validation={share: 0.34, every: 2, patience: 2}", "schedule.learning_rate=0.02")
 WATCHED_BY_LOSS = (*CRITIC, "validation={share: 0.34, every: 1, patience: 3, measure: loss}")
-ALL_KINDS = [(), ADVERSARIAL, CRITIC, VALIDATED, WATCHED_BY_LOSS]
+LEARNED = (
+    "objective={kind: supervised, balance: {kind: learned}}",
+    "targets=[{kind: masks, name: organs, labels: [right_lung, left_lung], unions: {lungs: [right_lung, left_lung]}},"
+    " {kind: lesions, name: hearts, label: heart}]",
+)
+ALL_KINDS = [(), ADVERSARIAL, CRITIC, VALIDATED, WATCHED_BY_LOSS, LEARNED]
 
 
 class KilledError(Exception):
@@ -60,7 +65,9 @@ def _same(first: object, second: object) -> bool:
 
 
 @pytest.mark.parametrize("dies_in", [1, 2, 5])
-@pytest.mark.parametrize("change", ALL_KINDS, ids=["supervised", "adversarial", "critic", "validated", "watched"])
+@pytest.mark.parametrize(
+    "change", ALL_KINDS, ids=["supervised", "adversarial", "critic", "validated", "watched", "learned"]
+)
 def test_a_killed_training_that_goes_on_equals_an_unbroken_one(
     tiny_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, change: tuple[str, ...], dies_in: int
 ) -> None:
@@ -221,7 +228,11 @@ def test_devices_share_every_batch_and_nothing_twice(first: int, steps: int, sha
         assert taken == list(range(step * batch, (step + 1) * batch))
 
 
-@pytest.mark.parametrize(("change", "loss"), [((), "loss"), (ADVERSARIAL, "discriminator")], ids=["one", "two losses"])
+@pytest.mark.parametrize(
+    ("change", "loss"),
+    [((), "loss"), (ADVERSARIAL, "discriminator"), (LEARNED, "loss")],
+    ids=["one", "two losses", "learnt balance"],
+)
 def test_two_devices_train_one_network(tiny_data: Path, tmp_path: Path, change: tuple[str, ...], loss: str) -> None:
     changes = (*change, "schedule.devices=2", "schedule.batch=4", "schedule.steps=2", "schedule.checkpoint_every=1")
     recipe = load_recipe(tiny_data / "tiny.yaml", changes=changes)

@@ -25,7 +25,10 @@ def test_manifests_are_found_beside_the_recipe(tiny_data: Path) -> None:
     [
         ("schedule.steps=-1", "--set schedule.steps=-1: schedule.steps: .*greater than 0, not -1"),
         ("schedule.stepz=3", "schedule.stepz: there is no such setting; did you mean 'steps'"),
-        ("network.breadth=3", "network.breadth: there is no such setting; there are blocks, in_channels, kind, widths"),
+        (
+            "network.breadth=3",
+            "network.breadth: there is no such setting; there are blocks, gated, in_channels, kind, widths",
+        ),
         ("network={kind: resnet}", "network: .*'compact_unet', 'unet', 'pix2pix'"),
         ("data.hold_out=3", "hold_out must be null or 0 to 2"),
         ("data.manifests=[]", "name `manifests`, or films to `simulate`"),

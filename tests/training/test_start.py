@@ -1,6 +1,7 @@
 """A training may begin where a model or another run ended."""
 
 import json
+import shutil
 import warnings
 from pathlib import Path
 
@@ -54,6 +55,20 @@ def test_another_network_is_refused_with_what_to_write(tiny_recipe: Recipe, made
     for start in (made[1], made[0].folder):
         with pytest.raises(RecipeError, match=r"under network, write widths: \[8, 8, 8\]"):
             starting_network(_from(tiny_recipe, start, network=wider))
+
+
+def test_what_an_older_card_does_not_name_stands_at_its_default(
+    tiny_recipe: Recipe, made: tuple[Run, Path], tmp_path: Path
+) -> None:
+    shutil.copytree(made[1], tmp_path / "older")
+    card = json.loads((tmp_path / "older" / "card.json").read_text())
+    assert card["network"].pop("in_channels") == 1
+    (tmp_path / "older" / "card.json").write_text(json.dumps(card))
+    assert starting_network(_from(tiny_recipe, tmp_path / "older"))[1] == ()
+    del card["network"]["widths"]
+    (tmp_path / "older" / "card.json").write_text(json.dumps(card))
+    with pytest.raises(RecipeError, match=r"write widths: \[16, 32, 64, 128, 192, 192\]"):
+        starting_network(_from(tiny_recipe, tmp_path / "older"))
 
 
 def test_a_model_of_unknown_network_or_name_is_refused(

@@ -26,8 +26,8 @@ def reproduce(
 ) -> None:
     """Run a paper's experiment: train, score what was held out, set it beside what was published.
 
-    A series such as ablation runs several, each in a folder of its own; those whose pictures the manifest
-    lacks run on simulated films. Finished trainings are not run again.
+    A series such as ablation runs several, each in a folder of its own, as does a recipe that sweeps over the balance
+    of its tasks; those whose pictures the manifest lacks run on simulated films. Finished trainings are not run again.
     """
     from xprism.cli.extras import need_evaluate, need_train
 
@@ -35,8 +35,9 @@ def reproduce(
     need_evaluate()
     from xprism.protocols.experiments import experiment, knows_pictures, members_of
     from xprism.protocols.reproduce import reproduce as run
+    from xprism.training.sweep import swept
 
-    given, members = data or [], members_of(name)
+    given, members, done = data or [], members_of(name), []
     folders = [out / member.replace("/", "-") if len(members) > 1 else out for member in members]
     for member, folder in zip(members, folders, strict=True):
         films = given if knows_pictures(member, profile=profile, manifests=given) else []
@@ -45,11 +46,13 @@ def reproduce(
         elif given and not films:
             films = given  # asked for in so many words: what the films lack is not learnt
         recipe = experiment(member, folder, profile=profile, manifests=films, changes=change or ())
-        _show(run(recipe, folder, name=member, profile=profile))
-    if len(members) > 1:
+        for value, one in swept(recipe).items():
+            _show(run(one, folder / value, name="/".join(filter(None, (member, value))), profile=profile))
+            done.append(folder / value)
+    if len(done) > 1:
         from xprism.protocols.compare import compare
 
-        typer.echo(f"all beside each other: {compare(folders, out / 'comparison', overwrite=True)}")
+        typer.echo(f"all beside each other: {compare(done, out / 'comparison', overwrite=True)}")
 
 
 def _show(found: Reproduction) -> None:

@@ -9,6 +9,7 @@ from xprism.networks.compact_unet import CompactUNet
 from xprism.networks.deeplab import DeepLabV3Plus
 from xprism.networks.fcn import FCN
 from xprism.networks.invertednet import InvertedNet
+from xprism.networks.mosegnet import MOSegNet
 from xprism.networks.pix2pix import Pix2PixGenerator
 from xprism.networks.pspnet import PSPNet
 from xprism.networks.scan import Scan
@@ -26,6 +27,7 @@ NETWORKS: dict[str, Callable[..., nn.Module]] = {
     "deeplab": DeepLabV3Plus,
     "autoencoder": AutoEncoder,
     "scan": Scan,
+    "mosegnet": MOSegNet,
 }
 """Every network by the name that recipes give it."""
 
@@ -36,6 +38,7 @@ __all__ = [
     "CompactUNet",
     "DeepLabV3Plus",
     "InvertedNet",
+    "MOSegNet",
     "PSPNet",
     "Pix2PixGenerator",
     "Scan",

@@ -9,10 +9,15 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from xprism.objectives.ms_ssim import ms_ssim
-from xprism.targets import Classes, Layer, Masks, Picture, TargetSet
+from xprism.objectives.weighting import ClassWeighting, class_weights
+from xprism.targets import Classes, Layer, Masks, Picture, Target, TargetSet
 
 LAYER_SCALES = (1, 2, 4, 8)
 """Pixels that are averaged before layers are compared: noise hides a bone's edge from one pixel to the next."""
+
+TYPICAL_LAYER, FAINT_LAYER = 0.05, 0.2
+"""Mean absolute value of a bone layer in units of the network's input, and the share of it below which layers of
+one film count no more than those of another."""
 
 
 class SupervisedLoss:
@@ -21,10 +26,12 @@ class SupervisedLoss:
     Called with raw outputs [B, K, H, W], truth planes [B, P, H, W] and known flags [B, P] as
     ``TargetSet.encode`` makes them; returns a scalar. A union plane supervises the probability that
     any of its channels is on, 1 - prod(1 - p), and counts only where a member is not known itself.
-    ``weights`` says how often a mask of some label counts within its target; others count once.
+    ``weights`` says how often a mask of some label counts within its target, and ``tasks`` how often a target
+    counts; others count once. By ``class_weights`` cross-entropy weighs a pixel by how much of the batch its class
+    covers, no more than ``largest_class_weight``.
     Pictures are compared in parts of their range; layers by L1 of their values and of their differences
     between neighbours (``layer_edges``), in units of the network's input, where they are known (not NaN): the mean
-    over pixels and over blocks of 2, 4 and 8 pixels.
+    over pixels and over blocks of 2, 4 and 8 pixels, in parts of the layer's own strength.
     """
 
     def __init__(
@@ -39,50 +46,77 @@ class SupervisedLoss:
         layer: float = 5.0,
         layer_edges: float = 5.0,
         weights: Mapping[str, float] | None = None,
+        tasks: Mapping[str, float] | None = None,
+        class_weights: ClassWeighting = "none",
+        largest_class_weight: float = 1e4,
     ) -> None:
         self.targets = targets
         self.cross_entropy, self.dice = cross_entropy, dice
+        self.class_weights, self.largest_class_weight = class_weights, largest_class_weight
         self.l1, self.mse, self.ms_ssim = l1, mse, ms_ssim
         self.layer, self.layer_edges = layer, layer_edges
-        weights = weights or {}
+        weights, tasks = weights or {}, tasks or {}
+        self._tasks = {target.name: tasks.get(target.name, 1.0) for target in targets}
         self._weights = torch.tensor([weights.get(label, 1.0) for label in targets.channel_labels])
 
     def __call__(self, raw: Tensor, planes: Tensor, known: Tensor) -> Tensor:
-        raw = raw.float()
-        channels = self.targets.channels
-        terms = []
-        for target in self.targets:
-            part = self.targets.slices[target.name]
-            share = (raw[:, part], planes[:, part], known[:, part])
-            if isinstance(target, Picture):
-                terms.append(self._picture(target, *share))
-            elif isinstance(target, Layer):
-                terms.append(self._layer(*share))
-            elif isinstance(target, Classes):
-                terms.append(self._classes(*share))
-            else:
-                tanh = isinstance(target, Masks) and target.activation == "tanh"
-                counts = share[2] * self._weights[part].to(raw.device)
-                terms.append(self._masks(2 * share[0] if tanh else share[0], share[1], counts))
-        for k, members in enumerate(self.targets.unions.values()):
-            partly = known[:, channels + k] & ~known[:, list(members)].all(1)
-            terms.append(self._union(raw[:, list(members)], planes[:, channels + k], partly))
-        return torch.stack(terms).sum()
+        return self.total(self.parts(raw, planes, known))
 
-    def _masks(self, raw: Tensor, truth: Tensor, counts: Tensor) -> Tensor:
-        entropy = F.binary_cross_entropy_with_logits(raw, truth, reduction="none").mean((2, 3))
-        return _over_known(self.cross_entropy * entropy + self.dice * _dice_loss(torch.sigmoid(raw), truth), counts)
+    def total(self, parts: Mapping[str, Tensor]) -> Tensor:
+        """The sum of the targets' losses, each as often as it counts."""
+        return torch.stack([self._tasks[name] * part for name, part in parts.items()]).sum()
+
+    def parts(self, raw: Tensor, planes: Tensor, known: Tensor) -> dict[str, Tensor]:
+        """The loss of each target by its name, a scalar, before they are weighed against each other."""
+        raw = raw.float()
+        return {target.name: self._part(target, raw, planes, known) for target in self.targets}
+
+    def _part(self, target: Target, raw: Tensor, planes: Tensor, known: Tensor) -> Tensor:
+        part = self.targets.slices[target.name]
+        share = (raw[:, part], planes[:, part], known[:, part])
+        if isinstance(target, Picture):
+            return self._picture(target, *share)
+        if isinstance(target, Layer):
+            return self._layer(*share)
+        if isinstance(target, Classes):
+            return self._classes(*share)
+        tanh = isinstance(target, Masks) and target.activation == "tanh"
+        cost = self._masks(2 * share[0] if tanh else share[0], *share[1:], self._weights[part].to(raw.device))
+        for k, (union, members) in enumerate(self.targets.unions.items(), start=self.targets.channels):
+            if isinstance(target, Masks) and union in target.unions:
+                partly = known[:, k] & ~known[:, list(members)].all(1)
+                cost = cost + self._union(raw[:, list(members)], planes[:, k], partly)
+        return cost
+
+    def _masks(self, raw: Tensor, truth: Tensor, known: Tensor, weights: Tensor) -> Tensor:
+        if self.class_weights == "none":
+            entropy = F.binary_cross_entropy_with_logits(raw, truth, reduction="none").mean((2, 3))
+        else:
+            entropy = self._entropy(F.logsigmoid(raw), F.logsigmoid(-raw), truth, known)
+        cost = self.cross_entropy * entropy + self.dice * _dice_loss(torch.sigmoid(raw), truth)
+        return _over_known(cost, known * weights)
 
     def _union(self, raw: Tensor, truth: Tensor, known: Tensor) -> Tensor:
         log_none = F.logsigmoid(-raw).sum(1)
         log_any = torch.log(-torch.expm1(log_none.clamp(max=-1e-6)))
-        entropy = -(truth * log_any + (1 - truth) * log_none).mean((1, 2))
+        entropy = self._entropy(log_any[:, None], log_none[:, None], truth[:, None], known[:, None])[:, 0]
         return _over_known(self.cross_entropy * entropy + self.dice * _dice_loss(1 - log_none.exp(), truth), known)
 
+    def _entropy(self, log_on: Tensor, log_off: Tensor, truth: Tensor, known: Tensor) -> Tensor:
+        """Cross-entropy [B, K] of masks [B, K, H, W] whose probabilities have these logarithms."""
+        on, off = (self._class_weights(one, known, classes=2)[:, None, None] for one in (truth, 1 - truth))
+        return -(on * truth * log_on + off * (1 - truth) * log_off).mean((2, 3))
+
     def _classes(self, raw: Tensor, truth: Tensor, known: Tensor) -> Tensor:
-        entropy = -(truth * F.log_softmax(raw, 1)).sum(1).mean((1, 2))
+        weights = self._class_weights(truth, known, classes=truth.shape[1])[:, None, None]
+        entropy = -(weights * truth * F.log_softmax(raw, 1)).sum(1).mean((1, 2))
         dice = _dice_loss(raw.softmax(1), truth).mean(1)
         return _over_known(self.cross_entropy * entropy + self.dice * dice, known.all(1))
+
+    def _class_weights(self, truth: Tensor, known: Tensor, *, classes: int) -> Tensor:
+        """The weight [K] of each of the classes [B, K, H, W] by its share of the known films of a batch."""
+        share = (truth.mean((2, 3)) * known).sum(0) / known.sum(0).clamp(min=1)
+        return class_weights(share, self.class_weights, largest=self.largest_class_weight, classes=classes)
 
     def _picture(self, target: Picture, raw: Tensor, truth: Tensor, known: Tensor) -> Tensor:
         low, high = target.range
@@ -105,6 +139,9 @@ class SupervisedLoss:
                 both = whole.narrow(axis, 0, n) * whole.narrow(axis, 1, n)
                 edges = (coarse.diff(dim=axis).abs() * both).mean((2, 3))
                 cost = cost + self.layer_edges / len(LAYER_SCALES) * edges
+        # A film of low contrast has a faint layer; it is to be learnt as well as a strong one.
+        size = (real.nan_to_num(0).abs() * is_known).mean((2, 3)) / is_known.mean((2, 3)).clamp(min=1e-6)
+        cost = cost * (1 + FAINT_LAYER) * TYPICAL_LAYER / (size + FAINT_LAYER * TYPICAL_LAYER)
         return _over_known(cost, known)
 
 

@@ -15,7 +15,20 @@ from xprism.training.recipe_file import load_recipe
 
 _PLACES = (Path(xprism.__file__).parent / "recipes", Path(xprism.__file__).parents[2] / "recipes")
 
-SERIES = {"ablation": ("mtdg/st-organs", "mtdg/stdg-organs", "unet", "mtdg/mt", "mtdg/mtdg")}
+SERIES = {
+    "ablation": ("mtdg/st-organs", "mtdg/stdg-organs", "unet", "mtdg/mt", "mtdg/mtdg"),
+    # Tables 2 to 5 and Fig. 3 of Park et al.
+    "mosegnet-tasks": ("mosegnet/unet-single", "mosegnet/single", "mosegnet/unet", "mosegnet"),
+    "mosegnet-balance": ("mosegnet/single", "mosegnet/sweep", "mosegnet/learned"),
+    "mosegnet-norms": ("mosegnet/unet-bn", "mosegnet/unet", "mosegnet/bn", "mosegnet/gn", "mosegnet"),
+    "mosegnet-rivals": ("mosegnet/deeplab", "mosegnet/pspnet", "mosegnet"),
+    "mosegnet-topologies": (
+        "mosegnet/topology/deconvnet",
+        "mosegnet/topology/unet",
+        "mosegnet/topology/deconvnet-aspp",
+        "mosegnet",
+    ),
+}
 """Experiments that are run and compared together, by the name of the series."""
 
 

@@ -37,9 +37,14 @@ def describe(name: str, recipe: Recipe, runs: tuple[Run, ...], *, profile: str, 
         "hardware": _hardware(machine),
         "input": list(recipe.input.size),
         "films": {"training": len(training_cases(runs[0].recipe)), "held_out": held_out},
-        "data": "simulated" if recipe.data.manifests == (films_of(runs[0].folder.parent),) else "manifests",
+        "data": "simulated" if _simulated(recipe, runs[0].folder) else "manifests",
         "settings": settings_of(recipe),
     }
+
+
+def _simulated(recipe: Recipe, run: Path) -> bool:
+    # A sweep's trainings lie one level deeper than the films that they share.
+    return any(recipe.data.manifests == (films_of(folder),) for folder in (run.parent, run.parent.parent))
 
 
 def write_description(folder: Path, facts: dict[str, Any]) -> None:
@@ -77,6 +82,13 @@ def settings_of(recipe: Recipe) -> dict[str, str]:
     if isinstance(recipe.objective, AdversarialPart):
         stop = recipe.objective.stop_l1
         found["stop"] = f"smoothed L1 below {stop:g}, or {schedule.steps} steps" if stop else f"{schedule.steps} steps"
+    supervised = recipe.objective.supervised
+    if len(recipe.targets.targets) > 1 and not isinstance(recipe.objective, AdversarialPart):
+        weights = {target.name: supervised.loss["tasks"].get(target.name, 1) for target in recipe.targets}
+        fixed = ", ".join(f"{name} {weight:g}" for name, weight in weights.items())
+        found["balance of the tasks"] = "learnt" if supervised.balance.kind == "learned" else fixed
+    if supervised.class_weights != "none":
+        found["class weights"] = supervised.class_weights
     if recipe.validation is not None:
         share, patience = recipe.validation.share, recipe.validation.patience
         found["stop"] = (

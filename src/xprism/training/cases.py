@@ -39,10 +39,12 @@ def films_of(folder: Path | str) -> Path:
 
 
 def all_cases(recipe: Recipe) -> tuple[Case, ...]:
-    """The cases of all manifests."""
+    """The cases of all manifests but for those that the recipe leaves out."""
     if not recipe.data.manifests:
         raise RecipeError("the films of this recipe are not simulated yet", remedy="train it with 'xprism train'")
-    return tuple(case for manifest in recipe.data.manifests for case in read_manifest(manifest))
+    cases = (case for manifest in recipe.data.manifests for case in read_manifest(manifest))
+    left_out = (recipe.data.leave_out or {}).items()
+    return tuple(case for case in cases if not left_out & case.attributes.items())
 
 
 def training_cases(recipe: Recipe) -> tuple[Case, ...]:

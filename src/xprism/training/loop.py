@@ -59,6 +59,11 @@ def train(recipe: Recipe, folder: Path | str, *, resume: bool = False) -> Run:
             where=str(folder),
             remedy="resume it by its own recipe.yaml, or choose another folder",
         )
+    if recipe.objective.supervised.balance.kind == "sweep":
+        raise RecipeError(
+            "this recipe stands for several trainings, but this is one run",
+            remedy="use 'xprism train', or choose one of them: --set objective.balance={kind: fixed, weights: {...}}",
+        )
     if not training_cases(recipe):
         raise DataError("no film is left to learn from", remedy="give more films, or fewer to hold out")
     folder.mkdir(parents=True, exist_ok=True)
@@ -111,7 +116,7 @@ def _train_weights(fabric: Fabric, recipe: Recipe, folder: Path, *, samples: Sam
     batches = DataLoader(samples, schedule.batch // devices, sampler=numbers)
     loader = fabric.setup_dataloaders(batches, use_distributed_sampler=False)
     started = time.monotonic() - state["seconds"]
-    network.train()
+    _to_train(network, schedule)
     with TrainingLog(folder, steps=schedule.steps, done=state["step"], silent=not fabric.is_global_zero) as log:
         if fresh and not state["step"]:
             log.say(f"fresh weights, since the network to start from has none of their shape: {', '.join(fresh)}")
@@ -124,7 +129,7 @@ def _train_weights(fabric: Fabric, recipe: Recipe, folder: Path, *, samples: Sam
             _average(ema, network, min(schedule.ema, (1 + step) / (10 + step)))
 
             seconds = time.monotonic() - started
-            if step + 1 == ALIVE_BY and _is_dead(fabric, network, films):
+            if step + 1 == ALIVE_BY and _is_dead(fabric, network, films, schedule):
                 log.say(f"the output is zero everywhere after {ALIVE_BY} steps: beginning again with other weights")
                 return False
             stopped = take_step.reason_to_stop(losses)
@@ -148,13 +153,21 @@ def _train_weights(fabric: Fabric, recipe: Recipe, folder: Path, *, samples: Sam
     return True
 
 
+def _to_train(network: nn.Module, schedule: Schedule) -> None:
+    network.train()
+    if schedule.keep_norms:
+        for module in network.modules():
+            if isinstance(module, nn.modules.batchnorm._BatchNorm):
+                module.eval()
+
+
 @torch.no_grad()
-def _is_dead(fabric: Fabric, network: nn.Module, films: Tensor) -> bool:
+def _is_dead(fabric: Fabric, network: nn.Module, films: Tensor, schedule: Schedule) -> bool:
     """Whether the output is zero at every pixel of a batch, on all devices."""
     network.eval()
     with fabric.autocast():
         living = network(films).any().float()
-    network.train()
+    _to_train(network, schedule)
     return not torch.as_tensor(fabric.all_reduce(living, reduce_op="sum")).item()
 
 

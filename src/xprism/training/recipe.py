@@ -41,6 +41,9 @@ class DataPart(Part):
     stratify: str = Field("group", description="attribute of the cases that k_fold spreads evenly")
     hold_out: int | None = Field(None, ge=0, description="the fold kept out of training; null trains on all")
     seed: int = Field(0, description="seed of the folds of k_fold")
+    leave_out: dict[str, str] | None = Field(
+        None, description="cases with one of these attributes are neither learnt from nor held out"
+    )
     take: Count | None = Field(None, description="learn from so many subjects only, drawn at random")
     draw: int = Field(0, ge=0, description="another number draws other subjects to `take`")
     repeat: dict[str, Count] = Field(
@@ -181,6 +184,9 @@ class Schedule(Part):
     betas: tuple[float, float] = Field((0.9, 0.999), description="of Adam")
     weight_decay: Weight = Field(0.02, description="of AdamW")
     warmup: int = Field(100, ge=0, description="steps in which the rate rises")
+    keep_norms: bool = Field(
+        False, description="batch norms keep the statistics they start with, as suits small batches of unlike films"
+    )
     ema: float = Field(0.998, ge=0, lt=1, description="decay of the averaged weights, which are the ones kept")
     clip: float = Field(2.0, gt=0, description="largest norm of a gradient; supervised training only")
     precision: Literal["32-true", "bf16-mixed"] = Field("bf16-mixed", description="bf16 is two to three times faster")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 Count = Annotated[int, Field(gt=0)]
 
@@ -22,6 +22,7 @@ class CompactUNetPart(Part):
     in_channels: Literal[1] = Field(1, description="1: the film as it is")
     widths: tuple[Count, ...] = Field((16, 32, 64, 128, 192, 192), description="channels of each level")
     blocks: tuple[Annotated[int, Field(ge=0)], ...] = Field((0, 0, 1, 1, 1, 1), description="more blocks, a level")
+    gated: int = Field(0, ge=0, description="the last so many outputs are layers, made of the film's own detail")
 
     @property
     def multiple(self) -> int:
@@ -35,10 +36,18 @@ class UNetPart(Part):
     in_channels: Literal[1, 3] = Field(3, description="3: the film three times")
     width: Count = Field(64, description="channels of the first level")
     levels: int = Field(5, ge=2, description="number of levels")
+    norm: Literal["none", "bn", "gn"] = Field("none", description="after 3x3 convolutions; gn: group norm, 8 groups")
+    split_heads: bool = Field(False, description="a head for each target, as in MO-SegNet, not one for all")
 
     @property
     def multiple(self) -> int:
         return int(2 ** (self.levels - 1))
+
+    @model_validator(mode="after")
+    def _groups_divide_width(self) -> UNetPart:
+        if self.norm == "gn" and self.width % 8:
+            raise ValueError(f"width must be a multiple of the 8 groups of group norm, not {self.width}")
+        return self
 
 
 class Pix2PixPart(Part):
@@ -125,6 +134,29 @@ class ScanPart(Part):
     width: Count = Field(8, description="channels of the first level")
 
 
+class MOSegNetPart(Part):
+    """MO-SegNet of Park et al. 2020 (``networks.MOSegNet``), a head a target; 1,653,124 parameters with two targets."""
+
+    multiple: ClassVar[int] = 16
+    split_heads: ClassVar[bool] = True
+    kind: Literal["mosegnet"]
+    in_channels: Literal[1, 3] = Field(1, description="1: the film as it is")
+    topology: Literal["deconvnet", "unet", "deconvnet_aspp", "unet_aspp"] = Field(
+        "unet_aspp", description="of the paper's Fig. 3; unet: connections across, aspp: dilated pyramid"
+    )
+    norm: Literal["table", "gn", "bn"] = Field(
+        "table", description="as in the paper's Table 1, or group norm or batch norm throughout"
+    )
+    groups: Count = Field(8, description="groups of group norm")
+    width: Count = Field(16, description="channels of the first level, a multiple of `groups`")
+
+    @model_validator(mode="after")
+    def _groups_divide_width(self) -> MOSegNetPart:
+        if self.width % self.groups and self.norm != "bn":
+            raise ValueError(f"width must be a multiple of the {self.groups} groups, not {self.width}")
+        return self
+
+
 NetworkPart = Annotated[
     CompactUNetPart
     | UNetPart
@@ -135,6 +167,7 @@ NetworkPart = Annotated[
     | PSPNetPart
     | DeepLabPart
     | AutoEncoderPart
-    | ScanPart,
+    | ScanPart
+    | MOSegNetPart,
     Field(discriminator="kind"),
 ]

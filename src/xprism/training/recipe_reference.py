@@ -38,8 +38,9 @@ def reference() -> str:
             if name == "targets":
                 continue
             parts.append(_table(_title(name, model), model))
-            inner = [one for entry in model.model_fields.values() for one in _models(entry.annotation)]
-            parts += [_table(f"{name}.{_key(model, one)}", one) for one in inner]
+            for key, entry in model.model_fields.items():
+                inner, title = _models(entry.annotation), f"{name}.{key}"
+                parts += [_table(_title(title, one) if len(inner) > 1 else title, one) for one in inner]
     parts.append(f"## targets\n\n{_TARGETS}")
     parts += [_table(_title("targets", model), model, level=3) for model in (Masks, Classes, Picture, Layer, Lesions)]
     return "\n".join(parts)
@@ -107,10 +108,6 @@ def _models(annotation: Any) -> list[type[BaseModel]]:
 def _title(name: str, model: type[BaseModel]) -> str:
     kind = model.model_fields.get("kind")
     return f"{name}: {{kind: {typing.get_args(kind.annotation)[0]}}}" if kind else name
-
-
-def _key(model: type[BaseModel], part: type[BaseModel]) -> str:
-    return next(name for name, field in model.model_fields.items() if part in _models(field.annotation))
 
 
 if __name__ == "__main__":

@@ -28,6 +28,9 @@ def build_network(recipe: Recipe) -> nn.Module:
     """The recipe's network with fresh weights."""
     settings = recipe.network.model_dump()
     kind = NETWORKS[settings.pop("kind")]
+    settings.pop("split_heads", None)
+    if getattr(recipe.network, "split_heads", False):
+        settings["heads"] = [len(target.channel_labels) for target in recipe.targets]
     return kind(settings.pop("in_channels"), recipe.targets.channels, **settings)
 
 

@@ -79,7 +79,9 @@ def _of_model(recipe: Recipe, name: str) -> tuple[dict[str, Tensor], TargetSet]:
 
 def _need_equal_networks(recipe: Recipe, other: dict[str, object], where: str) -> None:
     ours = recipe.network.model_dump(mode="json")
-    theirs = {key: list(value) if isinstance(value, tuple) else value for key, value in other.items()}
+    # What an older card does not name stands at its default.
+    defaults = {key: setting.default for key, setting in type(recipe.network).model_fields.items()}
+    theirs = {key: list(value) if isinstance(value, tuple) else value for key, value in (defaults | other).items()}
     # Gates begin at zero, so a network goes on as it was where they are added.
     unlike = [
         f"{key}: {theirs.get(key)}"

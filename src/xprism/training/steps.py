@@ -13,9 +13,14 @@ from xprism.networks.pix2pix import PatchDiscriminator
 from xprism.networks.scan import ScanCritic
 from xprism.objectives.adversarial import AdversarialLoss
 from xprism.objectives.supervised import SupervisedLoss
+from xprism.objectives.weighting import UncertaintyBalance
 from xprism.training.monitor import Monitor, Noted
 from xprism.training.recipe import AdversarialPart, CriticPart, Recipe, Schedule, SupervisedPart
 from xprism.training.stopping import SmoothedStop
+
+BALANCE_RATE = 10.0
+"""Times the learning rate of the network, at which a learnt balance moves. Adam takes a number about as far as the rate
+in a step, and the logarithm of a task's weight may have 5 to go within a few thousand steps."""
 
 
 class Step(Protocol):
@@ -40,30 +45,55 @@ class Step(Protocol):
 
 
 class SupervisedStep:
-    """One optimiser follows one loss."""
+    """One optimiser follows one loss, the sum of the targets' losses as the recipe balances them.
+
+    Where several are learnt, each one's loss is logged; a balance that is learnt moves with the network, and
+    ``noted`` has what every target weighs.
+    """
 
     def __init__(self, recipe: Recipe, network: nn.Module, fabric: Fabric) -> None:
+        settings = recipe.objective.supervised
         self._fabric, self._clip, self.noted = fabric, recipe.schedule.clip, Noted()
-        self._loss = SupervisedLoss(recipe.targets, **recipe.objective.model_dump(exclude={"kind"}))
-        self._network, self._optimizer = fabric.setup(network, _optimizer(network, recipe.schedule))
+        self._loss, self._several = SupervisedLoss(recipe.targets, **settings.loss), len(recipe.targets.targets) > 1
+        optimizer = _optimizer(network, recipe.schedule)
+        self._balance = None
+        if settings.balance.kind == "learned":
+            self._balance = UncertaintyBalance([target.name for target in recipe.targets])
+            self._learned_total = fabric.setup_module(self._balance)
+            moved = {"params": [*self._balance.parameters()], "weight_decay": 0.0, "times": BALANCE_RATE}
+            optimizer.add_param_group(moved)
+        self._network, self._optimizer = fabric.setup(network, optimizer)
 
     def __call__(self, films: Tensor, planes: Tensor, known: Tensor, *, rate: float) -> dict[str, float]:
         _set_rate(self._optimizer, rate)
-        loss = self._loss(self._network(films), planes, known)
+        parts = self._loss.parts(self._network(films), planes, known)
+        loss = self._total(parts)
         self._optimizer.zero_grad()
         self._fabric.backward(loss)
         self._fabric.clip_gradients(self._network, self._optimizer, max_norm=self._clip)
         self._optimizer.step()
-        return {"loss": float(loss.detach())}
+        if self._balance is not None:
+            self.noted = Noted({"balance": self._balance.weights()})
+        each = {f"loss_{name}": float(part.detach()) for name, part in parts.items()} if self._several else {}
+        return {"loss": float(loss.detach()), **each}
+
+    def _total(self, parts: dict[str, Tensor]) -> Tensor:
+        if self._balance is None:
+            return self._loss.total(parts)
+        total: Tensor = self._learned_total(torch.stack([*parts.values()]))
+        return total
 
     def reason_to_stop(self, losses: dict[str, float]) -> str | None:
         return None
 
     def state_dict(self) -> dict[str, Any]:
-        return {"optimizer": self._optimizer.state_dict()}
+        balance = {} if self._balance is None else {"balance": self._balance.state_dict()}
+        return {"optimizer": self._optimizer.state_dict(), **balance}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         self._optimizer.load_state_dict(state["optimizer"])
+        if self._balance is not None:
+            self._balance.load_state_dict(state["balance"])
 
 
 class _Duel:
@@ -173,7 +203,7 @@ class CriticStep(_Duel):
         settings = recipe.objective
         assert isinstance(settings, CriticPart)
         self._weight, self._film = settings.weight, settings.film
-        self._supervised = SupervisedLoss(recipe.targets, **settings.pixels.model_dump(exclude={"kind"}))
+        self._supervised = SupervisedLoss(recipe.targets, **settings.pixels.loss)
         critic = ScanCritic(recipe.targets.channels + settings.film, width=settings.width)
         super().__init__(recipe, network, fabric, judge=critic, loss=AdversarialLoss(recipe.targets))
 
@@ -200,7 +230,7 @@ class _Rest:
 
     def __init__(self, recipe: Recipe, names: set[str], settings: SupervisedPart) -> None:
         targets, self._channels, self._planes = recipe.targets.part(names)
-        self._loss = SupervisedLoss(targets, **settings.model_dump(exclude={"kind"}))
+        self._loss = SupervisedLoss(targets, **settings.loss)
 
     def __call__(self, raw: Tensor, planes: Tensor, known: Tensor) -> Tensor:
         return self._loss(raw[:, self._channels], planes[:, self._planes], known[:, self._planes])
@@ -223,4 +253,4 @@ def _optimizer(network: nn.Module, schedule: Schedule) -> torch.optim.Optimizer:
 
 def _set_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
     for group in optimizer.param_groups:
-        group["lr"] = rate
+        group["lr"] = rate * group.get("times", 1.0)

@@ -34,7 +34,7 @@ class Validation:
         self._part = recipe.validation or ValidationPart()
         self._targets, self._fabric = recipe.targets, fabric
         self._batch, self._last = recipe.schedule.batch, recipe.schedule.steps
-        self._loss = SupervisedLoss(recipe.targets, **recipe.objective.supervised.model_dump(exclude={"kind"}))
+        self._loss = SupervisedLoss(recipe.targets, **recipe.objective.supervised.loss)
         once = recipe.data.model_copy(update={"repeat": {}})
         plain = recipe.model_copy(update={"augment": None, "data": once})
         self._samples = Samples(validation_cases(recipe), plain)

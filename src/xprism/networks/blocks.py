@@ -1,0 +1,55 @@
+"""What MO-SegNet and its U-Net share: norms by name, rows of convolutions, and a head for each target."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from itertools import pairwise
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+NormName = Literal["none", "bn", "gn"]
+Norm = Callable[[int], nn.Module] | None
+"""Makes the norm of so many channels; None where there is none."""
+
+
+def norm_of(name: NormName, groups: int) -> Norm:
+    """Batch norm, group norm of so many ``groups``, or none."""
+    if name == "gn":
+        return lambda channels: nn.GroupNorm(groups, channels)
+    return nn.BatchNorm2d if name == "bn" else None
+
+
+def convolutions(channels: Sequence[int], norm: Norm, *, kernel: int = 3, dilation: int = 1) -> nn.Sequential:
+    """Convolutions from each number of channels to the next, each with norm and ReLU; height and width stay."""
+    layers: list[nn.Module] = []
+    for before, after in pairwise(channels):
+        layers.append(nn.Conv2d(before, after, kernel, padding=dilation * (kernel // 2), dilation=dilation))
+        layers += [] if norm is None else [norm(after)]
+        layers.append(nn.ReLU(inplace=True))
+    return nn.Sequential(*layers)
+
+
+class Heads(nn.Module):
+    """A head of its own for each target: a 3x3 convolution with norm and ReLU, then a 1x1 convolution to its logits.
+
+    [B, before, H, W] to raw outputs [B, sum of ``channels``, H, W]. A head of one channel is a softmax over two
+    classes, as in MO-SegNet: it has two logits, background first, and its raw output is their difference, whose
+    logistic function is the probability of the second class. A head of several has one logit a channel.
+    """
+
+    def __init__(self, before: int, width: int, channels: Sequence[int], *, norm: Norm) -> None:
+        super().__init__()
+        self.channels = tuple(channels)
+        self.heads = nn.ModuleList(
+            nn.Sequential(*convolutions([before, width], norm), nn.Conv2d(width, max(2, count), 1))
+            for count in self.channels
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        logits = [head(x) for head in self.heads]
+        return torch.cat(
+            [one[:, 1:] - one[:, :1] if count == 1 else one for one, count in zip(logits, self.channels, strict=True)],
+            dim=1,
+        )
