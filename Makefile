@@ -35,7 +35,7 @@ suite-without-torch: .venv/ready .venv/tests-ready
 	touch $@
 
 .venv/tests-ready: .venv/ready
-	.venv/bin/python $(PIP) $(PINS) pytest pytest-xdist hypothesis onnx
+	.venv/bin/python $(PIP) $(PINS) pytest pytest-xdist hypothesis onnx highdicom dicomweb-client
 	touch $@
 
 .venv-dev/ready: pyproject.toml constraints/pins.txt

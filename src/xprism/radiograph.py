@@ -93,7 +93,8 @@ class Radiograph:
     ``stored`` is [H, W] exactly as in the file. ``window`` is a (low, high) pair in display units
     for viewing, or None. ``view`` is ``PA``, ``AP``, ``LATERAL`` or None; ``laterality`` ``L``,
     ``R``, ``B`` or None; ``body_part`` upper case or None. ``origin`` names the file format
-    (``dicom``, ``png``, ``jsrt`` ...). ``log`` lists every decision taken on the way, one sentence each.
+    (``dicom``, ``png``, ``jsrt`` ...). ``log`` lists every decision taken on the way, one sentence each. ``header`` is
+    a DICOM film's public header without pixels, as a small DICOM file; empty for other formats.
     """
 
     stored: NDArray[Any]
@@ -109,6 +110,7 @@ class Radiograph:
     sha256: str = ""
     log: tuple[str, ...] = ()
     attributes: dict[str, str] = field(default_factory=dict)
+    header: bytes = field(default=b"", repr=False)
 
     def __post_init__(self) -> None:
         if self.stored.ndim != 2 or min(self.stored.shape) < 1:

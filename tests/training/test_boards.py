@@ -1,6 +1,7 @@
 """TensorBoard shows what the log holds, every step once, and is not missed where it is absent."""
 
 import json
+import time
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +40,7 @@ def test_a_resumed_training_shows_every_step_once(tmp_path: Path) -> None:
     with Board(tmp_path, done=0) as board:
         for step in range(1, 6):
             board.add({"step": step, "loss": 1.0})
+    time.sleep(1.1)  # event files of one second are read in the order of a counter's text, in which 10 is before 9
     with Board(tmp_path, done=3) as board:
         for step in range(4, 7):
             board.add({"step": step, "loss": 2.0})

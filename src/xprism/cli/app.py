@@ -13,6 +13,7 @@ from xprism.cli import (
     crossval,
     curve,
     data,
+    dicom,
     doctor,
     evaluate,
     models,
@@ -61,6 +62,7 @@ app.command()(crossval.crossval)
 app.command()(curve.curve)
 app.command()(reproduce.reproduce)
 app.add_typer(data.app, name="data")
+app.add_typer(dicom.app, name="dicom")
 
 
 def run() -> None:

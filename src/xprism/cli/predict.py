@@ -13,7 +13,7 @@ def predict(
     out: Annotated[Path, typer.Option("-o", "--out", help="Folder for the results.", show_default=False)],
     model: Annotated[str, typer.Option(help="Name of a shipped model, or a model folder.")] = "organs",
     to: Annotated[
-        str, typer.Option(help="What to write, joined by commas; 'layers' is the bones alone; result.json always is.")
+        str, typer.Option(help="What to write, joined by commas; 'layers' is bones alone, 'dicom' for archives.")
     ] = "masks,json,overlay,report",
     runtime: Annotated[str, typer.Option(help="onnx, or openvino (extra 'fast').")] = "onnx",
     polarity: Annotated[
@@ -44,9 +44,12 @@ def predict(
     from xprism.batch import Part, find_films, predict_films
     from xprism.cli.progress import FilmProgress, conclude
     from xprism.inference.predictor import Predictor
+    from xprism.writers import dicom
     from xprism.writers.folder import check_kinds
 
     kinds = check_kinds([kind.strip() for kind in to.split(",") if kind.strip()])
+    if set(dicom.KINDS) & set(kinds):
+        dicom.need_dicom()
     share = None if part is None else Part.parse(part)
     found = find_films(films, out)
     predictor = Predictor.load(model, runtime=runtime)

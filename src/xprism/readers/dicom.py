@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from base64 import b64decode
 from pathlib import Path
 
 import numpy as np
@@ -42,6 +43,7 @@ def read_dicom(path: Path, polarity: Polarity) -> Radiograph:
         origin="dicom",
         log=tuple(log),
         attributes=facts.attributes,
+        header=b64decode(facts.header),
     )
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import warnings
+from base64 import b64encode
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +15,10 @@ from pydicom import config, dcmread, uid
 from pydicom.dataset import Dataset, FileDataset
 
 from xprism.errors import CorruptFile, ReadError
+from xprism.readers.dicom_header import header_of
 from xprism.readers.dicom_kind import REMEDY, refuse_other_objects, refuse_other_pixels, text
 from xprism.readers.dicom_lut import Scale, scale_of, window_of
-from xprism.readers.dicom_pixels import layout_of, read_pixels
+from xprism.readers.dicom_pixels import Layout, layout_of, read_pixels
 from xprism.readers.dicom_tags import (
     body_part_of,
     inverted_by_tags,
@@ -48,16 +51,18 @@ def read_file(path: Path) -> tuple[Facts, NDArray[Any]]:
         raise CorruptFile("the DICOM header holds nothing that can be read", remedy="send or export the film again")
     if cut and "PixelData" not in dataset:
         raise CorruptFile("the file ends before its pixel data is complete", remedy="send or export the film again")
+    header = header_of(dataset)
     log += refuse_other_pixels(dataset)
     log += _settle_transfer_syntax(dataset)
     stored, layout, notes = read_pixels(dataset, layout_of(dataset))
     signed = " signed" if layout.signed else ""
     first = f"Read as DICOM, {dataset.file_meta.TransferSyntaxUID.name}, {layout.stored} bits{signed} a pixel."
     scale, about_scale = scale_of(dataset, layout, stored)
-    return _facts(dataset, scale, [first, *log, *notes, *about_scale]), np.ascontiguousarray(stored)
+    facts = _facts(dataset, scale, layout, [first, *log, *notes, *about_scale])
+    return replace(facts, header=b64encode(header).decode("ascii")), np.ascontiguousarray(stored)
 
 
-def _facts(dataset: FileDataset, scale: Scale, log: list[str]) -> Facts:
+def _facts(dataset: FileDataset, scale: Scale, layout: Layout, log: list[str]) -> Facts:
     inverted, about_polarity = inverted_by_tags(dataset)
     window, about_window = window_of(dataset, scale)
     spacing, about_spacing = spacing_of(dataset)
@@ -69,6 +74,7 @@ def _facts(dataset: FileDataset, scale: Scale, log: list[str]) -> Facts:
     attributes |= {
         "transfer_syntax_uid": str(dataset.file_meta.TransferSyntaxUID),
         "pixel_padding_value": padding or "",
+        "bits_stored": str(layout.stored),
     }
     return Facts(
         low=scale.low,

@@ -10,7 +10,8 @@ from typing import Any
 class Facts:
     """The mapping's parts, header values and the log; ``inverted`` is None where no tag tells.
 
-    ``window`` is in the mapping's units before it inverts; ``spacing`` is row mm, column mm, origin.
+    ``window`` is in the mapping's units before it inverts; ``spacing`` is row mm, column mm, origin; ``header`` the
+    header for results that lie beside the film, in base64.
     """
 
     low: float
@@ -26,6 +27,7 @@ class Facts:
     laterality: str | None
     attributes: dict[str, str]
     log: list[str]
+    header: str = ""
 
     def as_json(self) -> dict[str, Any]:
         """The fields by name."""

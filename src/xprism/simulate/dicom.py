@@ -63,7 +63,7 @@ def _acquisition(found: Dataset, case: ChestCase) -> None:
     view = _code("272479007", "postero-anterior")
     view.ViewModifierCodeSequence = Sequence()
     found.ViewCodeSequence = Sequence([view])
-    found.PatientOrientationCodeSequence = Sequence()
+    found.PositionerType = ""
     found.DetectorType, found.AcquisitionContextSequence = "DIRECT", Sequence()
     spacing, magnification = case.spacing_mm, case.parameters.pose.magnification
     found.ImagerPixelSpacing = [f"{spacing:.6f}"] * 2

@@ -10,12 +10,13 @@ from pathlib import Path
 
 from xprism.errors import OutputError
 from xprism.result import Result
+from xprism.writers import dicom
 from xprism.writers.images import ImageFile, write_images, write_layers
 from xprism.writers.record import FILE_NAME, read_record, record_of, write_record
 
-KINDS = ("masks", "json", "overlay", "report", "layers")
+KINDS = ("masks", "json", "overlay", "report", "layers", *dicom.KINDS)
 """What can be written: ``masks`` are all PNG pictures of the targets, ``layers`` what was taken from the film to
-make some of them; ``json`` is always written."""
+make some of them, ``dicom`` and its kin objects for the archive; ``json`` is always written."""
 
 USUAL = ("masks", "json", "overlay", "report")
 """What is written unless other things are asked for."""
@@ -63,10 +64,15 @@ def _fill(result: Result, folder: Path, kinds: Sequence[str]) -> None:
     if "layers" in kinds:
         images += write_layers(result, folder)
     overlay = b""
-    if {"overlay", "report"} & set(kinds):
+    if {"overlay", "report", "dicom"} & set(kinds):
         from xprism.writers.overlay import overlay_png
 
         overlay = overlay_png(result)
+    if set(dicom.KINDS) & set(kinds):
+        dicom.need_dicom()
+        from xprism.writers.dicom.results import write_dicom
+
+        result = write_dicom(result, folder, kinds=kinds, overlay=overlay)
     if "overlay" in kinds:
         (folder / "overlay.png").write_bytes(overlay)
     if "report" in kinds:
