@@ -170,7 +170,7 @@ def test_another_rule_gives_other_numbers_and_says_so(model: Path, manifest: Pat
     # The box of 8 x 16 pixels in the square of 20 x 20 has an IoU of 0.32.
     assert rows(tmp_path / "e" / "lesion_summary.csv")[0]["hit"] == "0"
     assert "IoU" in done.output
-    refused = call("evaluate", model, manifest, "-o", tmp_path / "f", "--lesion-rule", "dice")
+    refused = call("evaluate", model, manifest, "-o", tmp_path / "f", "--no-figures", "--lesion-rule", "dice")
     assert isinstance(refused.exception, DataError)
     assert not (tmp_path / "f").exists()
 

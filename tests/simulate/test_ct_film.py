@@ -176,9 +176,13 @@ def test_a_nifti_file_is_turned_to_the_patients_sides(tmp_path: Path) -> None:
     assert np.argwhere(volume.hu > 0).tolist() == [[0, 0, 4]]
 
 
-def test_what_is_no_volume_is_refused(tmp_path: Path) -> None:
+def test_a_volume_that_is_not_there_is_refused(tmp_path: Path) -> None:
+    pytest.importorskip("nibabel")
     with pytest.raises(DataError, match="no such volume"):
         read_volume(tmp_path / "none.nii")
+
+
+def test_what_is_no_volume_is_refused() -> None:
     with pytest.raises(DataError, match="three sides"):
         CtVolume(np.zeros((4, 4), np.float32), (1.0, 1.0, 1.0))
     with pytest.raises(DataError, match="no body"):
