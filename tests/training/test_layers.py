@@ -64,6 +64,20 @@ def test_without_augmentation_a_layer_is_the_film_less_the_picture(cases: list[C
         np.testing.assert_allclose((planes[2].numpy() * place.grey)[inside], apart[inside], atol=0.004)
 
 
+def test_soft_tissue_drawn_over_a_film_is_no_part_of_its_layer(cases: list[Case], tiny_recipe: Recipe) -> None:
+    still, drawn = (
+        _samples(cases[:1], tiny_recipe, STILL.model_copy(update={"tissue_probability": share})) for share in (0.0, 1.0)
+    )
+    for number in range(6):
+        (film, planes, _), (other, other_planes, _) = still[number], drawn[number]
+        # The film's own range is stretched over the network's, so that both may be drawn out by one factor.
+        layer, same = planes[2].flatten().double(), other_planes[2].flatten().double()
+        inside = (film.abs() < 0.9).flatten() & (other.abs() < 0.9).flatten()
+        inside &= ((film - planes[2]).abs() < 0.9).flatten() & ((other - other_planes[2]).abs() < 0.9).flatten()
+        assert torch.corrcoef(torch.stack([layer[inside], same[inside]]))[0, 1] > 0.999
+        assert (film - other).abs().max() > 0.02
+
+
 def test_a_source_may_teach_some_of_what_it_knows(cases: list[Case], tiny_recipe: Recipe) -> None:
     made = replace(cases[0], attributes={**cases[0].attributes, "source": "made"})
     data = tiny_recipe.data.model_copy(update={"teaches": {"made": ("bones",)}})

@@ -60,6 +60,9 @@ class AugmentSettings(BaseModel):
     exchange_layers: Share = Field(
         0.0, description="the layer of another case laid over what remains of this one; such a sample teaches it alone"
     )
+    tissue_probability: Share = Field(
+        0.0, description="nodules, vessels and gratings of soft tissue drawn over the film and what layers leave of it"
+    )
 
 
 class PaperAugment(BaseModel):

@@ -173,16 +173,19 @@ AugmentPart = Annotated[
 
 
 class Schedule(Part):
-    """How long and how fast: AdamW, which is Adam where nothing decays."""
+    """How long, how fast and by which optimiser; AdamW is Adam where nothing decays."""
 
     steps: Count = Field(description="number of steps")
     batch: Count = Field(8, description="films a step")
+    optimizer: Literal["adamw", "muon"] = Field(
+        "adamw", description="muon takes far fewer steps for a layer, and some more time for each"
+    )
     learning_rate: float = Field(2e-3, gt=0, description="highest rate")
     decline: Literal["cosine", "constant"] | tuple[tuple[int, float], ...] = Field(
         "cosine", description="how the rate goes on after the warm-up; a list: from each step on, times the number"
     )
     betas: tuple[float, float] = Field((0.9, 0.999), description="of Adam")
-    weight_decay: Weight = Field(0.02, description="of AdamW")
+    weight_decay: Weight = Field(0.02, description="of either optimiser")
     warmup: int = Field(100, ge=0, description="steps in which the rate rises")
     keep_norms: bool = Field(
         False, description="batch norms keep the statistics they start with, as suits small batches of unlike films"

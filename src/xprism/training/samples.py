@@ -33,6 +33,7 @@ from xprism.training.augment import (
     sampling_grid,
 )
 from xprism.training.recipe import Recipe
+from xprism.training.tissue import draw_tissue
 
 FINER = 4 / 3
 
@@ -204,6 +205,9 @@ class Samples(torch.utils.data.Dataset[tuple[Tensor, Tensor, Tensor]]):
         grid = sampling_grid(geometry, self.spec.size)
         films = resample(torch.cat([held.film, held.remains.float()]), grid, replicate=geometry.replicate)
         truth = resample(_unit(held.truth), grid) if len(held.truth) else torch.zeros(0, *self.spec.size)
+        if settings.tissue_probability and rng.random() < settings.tissue_probability:
+            tissue = draw_tissue(rng, self.spec.size)
+            films = torch.cat([films[:1] + tissue, films[1:2], films[2:] + tissue])
         unknown = films[2:].isnan()
         shown = apply_look(torch.cat([films[:1], torch.where(unknown, films[:1], films[2:])]), look)
         shown[1:][unknown] = float("nan")

@@ -15,6 +15,7 @@ from xprism.objectives.adversarial import AdversarialLoss
 from xprism.objectives.supervised import SupervisedLoss
 from xprism.objectives.weighting import UncertaintyBalance
 from xprism.training.monitor import Monitor, Noted
+from xprism.training.muon import Muon
 from xprism.training.recipe import AdversarialPart, CriticPart, Recipe, Schedule, SupervisedPart
 from xprism.training.stopping import SmoothedStop
 
@@ -246,9 +247,8 @@ STEPS: dict[str, Callable[[Recipe, nn.Module, Fabric], Step]] = {
 
 def _optimizer(network: nn.Module, schedule: Schedule) -> torch.optim.Optimizer:
     # With a decay of zero AdamW is Adam.
-    return torch.optim.AdamW(
-        network.parameters(), schedule.learning_rate, betas=schedule.betas, weight_decay=schedule.weight_decay
-    )
+    kind = Muon if schedule.optimizer == "muon" else torch.optim.AdamW
+    return kind(network.parameters(), schedule.learning_rate, betas=schedule.betas, weight_decay=schedule.weight_decay)
 
 
 def _set_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
