@@ -47,6 +47,10 @@ class AugmentSettings(BaseModel):
     lesion_probability: Share = Field(
         0.0, description="of films with lesions: share of samples that are a close crop about one of them"
     )
+    insert_lesions: Share = Field(
+        0.0,
+        description="of films whose lesions and lungs are known: share into which one to three simulated nodules go",
+    )
     gamma: Amount = Field(0.5, description="largest logarithm of the exponent")
     window: Amount = Field(6.0, description="largest percentile cut off at either end")
     local_contrast: Amount = Field(0.6, description="largest gain of local contrast")

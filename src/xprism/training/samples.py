@@ -33,7 +33,7 @@ from xprism.training.augment import (
     sampling_grid,
 )
 from xprism.training.recipe import Recipe
-from xprism.training.tissue import draw_tissue
+from xprism.training.tissue import draw_nodules, draw_tissue
 
 FINER = 4 / 3
 
@@ -208,10 +208,28 @@ class Samples(torch.utils.data.Dataset[tuple[Tensor, Tensor, Tensor]]):
         if settings.tissue_probability and rng.random() < settings.tissue_probability:
             tissue = draw_tissue(rng, self.spec.size)
             films = torch.cat([films[:1] + tissue, films[1:2], films[2:] + tissue])
+        if settings.insert_lesions and rng.random() < settings.insert_lesions:
+            films, truth = self._with_nodules(films, truth, held.known, rng)
         unknown = films[2:].isnan()
         shown = apply_look(torch.cat([films[:1], torch.where(unknown, films[:1], films[2:])]), look)
         shown[1:][unknown] = float("nan")
         return shown, films[1], truth, geometry.flipped and not settings.flip_keeps_labels
+
+    def _with_nodules(
+        self, films: Tensor, truth: Tensor, known: Tensor, rng: np.random.Generator
+    ) -> tuple[Tensor, Tensor]:
+        """Films and truth with nodules laid into the lungs, where those and the film's own lesions are known."""
+        labels = [
+            label for label, is_known in zip(self.targets.plane_labels, known & ~self.is_layer, strict=True) if is_known
+        ]
+        lesions = [target for target in self.targets if isinstance(target, Lesions) and target.label in labels]
+        if len(lesions) != 1 or "lungs" not in labels:
+            return films, truth
+        nodules, mask = draw_nodules(rng, truth[labels.index("lungs")], square=lesions[0].shape == "square")
+        place = labels.index(lesions[0].label)
+        truth = truth.clone()
+        truth[place] = torch.maximum(truth[place], mask)
+        return torch.cat([films[:1] + nodules, films[1:2], films[2:] + nodules]), truth
 
     def _as_in_paper(self, held: Held, copy: Geometry | None, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
         """Film and what layers leave of it [1 + L', h, w], and known truth [P', h, w], of a film or copy."""

@@ -1,4 +1,4 @@
-"""Soft tissue drawn over films at random: what must pass a network that takes bones off."""
+"""Soft tissue drawn over films at random: what must pass a network that takes bones off, and nodules to be found."""
 
 from __future__ import annotations
 
@@ -78,3 +78,31 @@ def _grating(rng: Rng, size: tuple[int, int]) -> Pieces:
     turn, phase = rng.uniform(0, np.pi, 2)
     wave = np.sin(2 * np.pi / period * (np.cos(turn) * down + np.sin(turn) * right) + 2 * phase)
     yield rows, columns, wave * np.maximum(1 - (down**2 + right**2) / reach**2, 0)
+
+
+def draw_nodules(rng: Rng, where: Tensor, *, square: bool) -> tuple[Tensor, Tensor]:
+    """What one to three nodules add to a film in [0, 1], and the mask of them, both [h, w].
+
+    Diameters are 1.4 to 9 % of the longer side and heights 0.015 to 0.12, both spread evenly over their logarithms,
+    about as on the films of JSRT. Five in six lie within ``where`` [h, w], others anywhere in the box about it, as
+    behind heart and diaphragm. Outlines are wavy, edges sharp or soft. The mask is a disc, or a square,
+    of the mean diameter.
+    """
+    size = (where.shape[0], where.shape[1])
+    drawn, mask = np.zeros(size, np.float32), np.zeros(size, np.float32)
+    inside = np.argwhere(where.numpy() > 0.5)
+    for _ in range(rng.integers(1, 4) if len(inside) else 0):
+        place = inside[rng.integers(len(inside))] + rng.random(2)
+        if rng.random() < 1 / 6:
+            place = rng.uniform(inside.min(0), inside.max(0) + 1)
+        radius = 0.5 * max(size) * np.exp(rng.uniform(np.log(0.014), np.log(0.09)))
+        height = np.exp(rng.uniform(np.log(0.015), np.log(0.12)))
+        rows, columns, down, right = _around(place, 1.6 * radius, size)
+        angle, waves = np.arctan2(down, right), np.arange(2, 6)
+        swell = rng.normal(0, 0.18, 4) / (waves - 1) * rng.random()
+        outline = radius * (1 + (swell * np.cos(waves * angle[..., None] + rng.uniform(0, 2 * np.pi, 4))).sum(-1))
+        thick = np.maximum(1 - (down**2 + right**2) / outline**2, 0) ** rng.choice([0.5, 0.75, 1.0, 1.5])
+        drawn[rows, columns] += (height * thick).astype(np.float32)
+        away = np.maximum(np.abs(down), np.abs(right)) if square else np.hypot(down, right)
+        mask[rows, columns] = np.maximum(mask[rows, columns], away <= radius)
+    return torch.from_numpy(drawn), torch.from_numpy(mask)
