@@ -43,7 +43,7 @@ def test_it_is_trained_as_the_paper_says() -> None:
     loss, schedule = recipe.objective.supervised, recipe.schedule
     assert (recipe.input.size, recipe.data.folds, recipe.data.hold_out) == ((1024, 1024), 5, None)
     assert (schedule.batch, schedule.learning_rate, schedule.betas, schedule.weight_decay) == (1, 1e-3, (0.9, 0.999), 0)
-    assert (loss.cross_entropy, loss.dice, loss.class_weights, loss.largest_class_weight) == (1, 0, "paper", 1e4)
+    assert (loss.cross_entropy, loss.dice, loss.class_weights, loss.largest_class_weight) == (1, 0, "equal", 1e4)
     assert loss.balance.values == ({"nodules": 0.99, "lungs": 0.01},)
     assert recipe.augment is not None
     assert recipe.augment.flip_probability == 0  # type: ignore[union-attr]
@@ -75,7 +75,7 @@ def test_every_experiment_differs_from_the_main_one_in_its_own_matter_only() -> 
         other = _recipe(f"mosegnet/{name}")
         network = main.network.model_copy(update=settings)
         assert other == main.model_copy(update={"name": other.name, "network": network})
-    for name in ("learned", "equal", "sweep"):
+    for name in ("learned", "as-printed", "sweep"):
         other = _recipe(f"mosegnet/{name}")
         assert other == main.model_copy(update={"name": other.name, "objective": other.objective})
     unet = _recipe("mosegnet/unet")
@@ -107,7 +107,8 @@ def test_series_of_the_papers_tables_exist_and_their_settings_tell_them_apart() 
             systems = [(one.network.kind, len(one.targets.targets)) for one in map(_recipe, members)]
             assert len(set(systems)) == 4
     shown = settings_of(_recipe("mosegnet"))
-    assert (shown["balance of the tasks"], shown["class weights"]) == ("nodules 0.99, lungs 0.01", "paper")
+    assert (shown["balance of the tasks"], shown["class weights"]) == ("nodules 0.99, lungs 0.01", "equal")
+    assert settings_of(_recipe("mosegnet/as-printed"))["class weights"] == "paper"
     assert settings_of(_recipe("mosegnet/learned"))["balance of the tasks"] == "learnt"
 
 
