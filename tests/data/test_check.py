@@ -224,3 +224,17 @@ def test_real_dual_energy_pairs_pass(shared_data: Path) -> None:
     films, pictures = (str(shared_data / "dual_energy_pairs" / part) for part in ("*_cxr.png", "*_bs.png"))
     cases = Pairing(PairRequest((films,), pictures={"soft": pictures}, polarity="display")).cases(Path("unused"))
     assert _check(*cases).lines == ("4 cases: 0 errors, 0 warnings, 0 notes",)
+
+
+def test_class_maps_are_looked_at_like_other_targets(tmp_path: Path) -> None:
+    def with_map(name: str, path: Path, seed: int) -> Case:
+        film = _save(tmp_path / f"{name}.png", _noise(seed))
+        return Case(name, name, film, attributes={"polarity": "display"}, classes={"tissue": path})
+
+    numbers = np.random.default_rng(0).integers(0, 3, SHAPE).astype(np.uint8)
+    sound = with_map("sound", _save(tmp_path / "sound_map.png", numbers), 1)
+    assert not _check(sound).findings
+    wide = with_map("wide", _save(tmp_path / "wide_map.png", np.repeat(numbers, 2, axis=1)), 2)
+    assert "another shape" in _only(_check(sound, wide))
+    lost = with_map("lost", tmp_path / "nowhere.png", 3)
+    assert "class map 'tissue' unreadable" in _only(_check(sound, lost))

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from xprism.data.manifest import Case, read_manifest, write_manifest
-from xprism.errors import DataError
+from xprism.errors import CorruptFile, DataError
 
 
 def _picture(path: Path, values: np.ndarray) -> Path:
@@ -43,6 +43,27 @@ def test_a_case_loads_what_its_files_hold(tmp_path: Path) -> None:
     np.testing.assert_array_equal(truth["right_lung"], flags.astype(int) & 1 > 0)
     np.testing.assert_array_equal(truth["heart"], flags.astype(int) & 4 > 0)
     assert not truth["left_clavicle"].any()
+
+
+def test_a_class_map_is_read_as_its_numbers(tmp_path: Path) -> None:
+    numbers = np.random.default_rng(0).integers(0, 3, (8, 6)).astype(np.uint8)
+    coloured = Image.fromarray(numbers)
+    coloured.putpalette([0, 0, 0, 255, 0, 0, 255, 255, 255])
+    coloured.save(tmp_path / "palette.png")
+    for path in (_picture(tmp_path / "grey.png", numbers), tmp_path / "palette.png"):
+        case = Case("a", "a", tmp_path / "f.png", classes={"tissue": path})
+        write_manifest(tmp_path / "m.csv", [case])
+        assert read_manifest(tmp_path / "m.csv") == (case,)
+        assert "classes:tissue" in (tmp_path / "m.csv").read_text()
+        found = case.load_truth()["tissue"]
+        assert found.dtype == np.uint8
+        np.testing.assert_array_equal(found, numbers)
+
+
+def test_a_class_map_of_16_bits_is_refused(tmp_path: Path) -> None:
+    Image.fromarray(np.ones((4, 4), np.uint16)).save(tmp_path / "deep.png")
+    with pytest.raises(CorruptFile, match="8 bits, not 16"):
+        Case("a", "a", tmp_path / "f.png", classes={"tissue": tmp_path / "deep.png"}).load_truth()
 
 
 @pytest.mark.parametrize(

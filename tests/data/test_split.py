@@ -8,16 +8,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from xprism.data.manifest import Case
-from xprism.data.split import by_lists, copies_share_subject, k_fold, leave_one_out, official_scr
+from xprism.data.split import by_lists, copies_share_subject, k_fold, leave_one_out, official_scr, stratified
 from xprism.errors import DataError
 
 Split = Callable[[list[Case]], dict[str, int]]
 
+BY_P = {"test": 0.15, "seed": 0, "stratify": "p"}
 EVERY_SPLIT: list[Split] = [
     lambda cases: k_fold(cases, folds=2, seed=0),
     leave_one_out,
     official_scr,
     lambda cases: by_lists(cases, []),
+    lambda cases: stratified([Case(**vars(c) | {"attributes": {"p": "a"} | c.attributes}) for c in cases], **BY_P),
 ]
 
 
@@ -54,6 +56,58 @@ def test_leave_one_out_gives_each_subject_a_fold_of_its_own() -> None:
 def test_one_subject_alone_cannot_be_left_out() -> None:
     with pytest.raises(DataError, match="out of 1 subjects"):
         leave_one_out([_case("z1", "z"), _case("z2", "z")])
+
+
+XNET = {"ankle": 10, "arm": 3, "cervical": 1, "chest": 1, "elbow": 1, "femur": 3, "foot": 29, "hand": 4, "head": 11}
+XNET |= {"knee": 36, "leg": 1, "lumbar": 6, "neck": 15, "pelvis": 2, "shoulder": 2, "thigh": 8, "thorax": 1}
+XNET |= {"tibia": 4, "wrist": 11}
+"""Films of each part of the body in XNet's table 1."""
+
+
+def _parts(counts: dict[str, int]) -> list[Case]:
+    return [_case(f"{part}{k}", p=part) for part, count in counts.items() for k in range(count)]
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_stratified_tests_every_part_alike_and_single_films_always(seed: int) -> None:
+    cases = _parts(XNET)
+    held = stratified(cases, test=0.15, seed=seed, stratify="p")
+    assert set(held.values()) == {0}
+    single = {f"{part}0" for part, count in XNET.items() if count == 1}
+    assert len(single) == 5
+    assert single <= held.keys()
+    assert len(held.keys() - single) == round(0.15 * (149 - 5))
+    for part, count in XNET.items():
+        tested = sum(name.rstrip("0123456789") == part for name in held)
+        assert count == 1 or abs(tested - 0.15 * count) < 1
+        assert count == 1 or tested < count
+    assert held == stratified(list(reversed(cases)), test=0.15, seed=seed, stratify="p")
+
+
+def test_another_seed_tests_other_films() -> None:
+    one, other = (stratified(_parts(XNET), test=0.15, seed=seed, stratify="p").keys() for seed in (0, 1))
+    assert one != other
+
+
+def test_stratified_keeps_a_subjects_films_together() -> None:
+    cases = _parts({"hand": 8, "foot": 8})
+    cases += [_case("hand0 again", "hand0", p="foot"), _case("odd", "foot3", p="elbow")]
+    for seed in range(5):
+        held = stratified(cases, test=0.2, seed=seed, stratify="p")
+        assert held.keys() <= {case.subject for case in cases}
+        assert "foot3" in held  # has the only elbow, so its foot is tested as well
+
+
+def test_a_part_of_one_subject_with_many_films_is_tested() -> None:
+    cases = [*_parts({"hand": 6}), _case("k1", "k", p="knee"), _case("k2", "k", p="knee")]
+    assert "k" in stratified(cases, **BY_P)
+
+
+def test_stratified_needs_the_attribute_and_somebody_to_train() -> None:
+    with pytest.raises(DataError, match="'b' has no p"):
+        stratified([_case("a", p="hand"), _case("b")], **BY_P)
+    with pytest.raises(DataError, match="nobody is left to train"):
+        stratified(_parts({"hand": 1, "foot": 1}), **BY_P)
 
 
 def test_the_official_split_tests_on_even_numbers_in_fold_0() -> None:

@@ -19,7 +19,10 @@ from xprism.networks import (
     PSPNet,
     Scan,
     SegNet,
+    SegNetBasic,
+    SegNetBasicAuthors,
     UNet,
+    XNet,
 )
 from xprism.training.export import export_onnx, onnx_difference
 
@@ -38,8 +41,14 @@ NETWORKS = {
     "scan": lambda: Scan(1, 5, width=4),
     "mosegnet": lambda: MOSegNet(1, 5, heads=(1, 1, 3), width=8),
     "mosegnet without pyramid and connections": lambda: MOSegNet(3, 5, topology="deconvnet", norm="bn", width=8),
+    "xnet": lambda: XNet(1, 5, width=4),
+    "segnet basic": lambda: SegNetBasic(1, 5, width=8),
+    "segnet basic of xnet's authors": lambda: SegNetBasicAuthors(3, 5, width=4),
     "unet with heads": lambda: UNet(1, 5, heads=(1, 4), norm="gn", width=8, levels=3),
 }
+
+PADS = (XNet, SegNetBasic, SegNetBasicAuthors)
+"""Networks that take films of any size."""
 
 
 @pytest.fixture(params=sorted(NETWORKS))
@@ -64,7 +73,10 @@ def test_every_weight_learns(network: torch.nn.Module) -> None:
     assert all(label.endswith("bias") for label in still)
 
 
-def test_odd_sizes_are_refused_with_the_multiple_that_fits(network: torch.nn.Module) -> None:
+def test_odd_sizes_are_padded_or_refused_with_the_multiple_that_fits(network: torch.nn.Module) -> None:
+    if isinstance(network, PADS):
+        assert network(torch.randn(2, 1, 63, 64)).shape == (2, 5, 63, 64)
+        return
     with pytest.raises(DataError, match=r"multiples of \d+, not 63 x 64"):
         network(torch.randn(2, 1, 63, 64))
 

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from xprism.objectives.ms_ssim import ms_ssim
-from xprism.objectives.supervised import SupervisedLoss
+from xprism.objectives.supervised import SupervisedLoss, kernels_of, sum_of_squares
 from xprism.targets import Classes, Masks, Picture, TargetSet
 
 LUNGS = TargetSet(targets=(Masks(name="organs", labels=("r", "l", "heart"), unions={"lungs": ("r", "l")}),))
@@ -130,3 +130,20 @@ def test_a_label_counts_as_often_as_its_weight_says() -> None:
     loss = SupervisedLoss(LUNGS, weights={"heart": 3.0, "r": 0.5})
     got = float(loss(torch.tensor(raw), torch.tensor(planes).float(), torch.tensor([[True, True, True, False]])))
     assert got == pytest.approx((0.5 * costs[0] + costs[1] + 3 * costs[2]) / 4.5, rel=1e-5)
+
+
+def test_the_penalty_is_the_sum_of_squared_kernels_of_convolutions_alone() -> None:
+    torch.manual_seed(0)
+    network = torch.nn.Sequential(
+        *(torch.nn.Conv2d(1, 2, 3), torch.nn.BatchNorm2d(2), torch.nn.ReLU()),
+        *(torch.nn.ConvTranspose2d(2, 2, 2), torch.nn.Conv2d(2, 3, 1)),
+    )
+    by_hand = sum(float(w) ** 2 for k in (0, 3, 4) for w in network[k].weight.detach().numpy().ravel())
+    penalty = sum_of_squares(kernels_of(network))
+    assert penalty.item() == pytest.approx(by_hand, rel=1e-5)
+    penalty.backward()
+    for name, value in network.named_parameters():
+        moved = value.grad is not None
+        assert moved == (name in ("0.weight", "3.weight", "4.weight"))
+        if moved:
+            torch.testing.assert_close(value.grad, 2 * value.detach())

@@ -167,7 +167,7 @@ def test_a_lower_dose_is_further_from_the_full_one(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("request_", "said"),
     [
-        ({"kind": "xray"}, "chest, ct or mri"),
+        ({"kind": "xray"}, "chest, ct, mri or limbs"),
         ({"slices": 3}, "a chest has one film"),
         ({"kind": "ct", "nodules": 1}, "no nodules"),
         ({"kind": "mri", "file_format": "dicom"}, "written as png"),

@@ -12,7 +12,7 @@ from xprism.objectives.supervised import SupervisedLoss
 from xprism.targets import TargetSet
 from xprism.training.recipe_file import load_recipe
 from xprism.training.runs import build_network
-from xprism.training.steps import AdversarialStep, CriticStep
+from xprism.training.steps import AdversarialStep, CriticStep, SupervisedStep
 
 
 def test_an_adversarial_step_equals_a_plain_one(tiny_data: Path) -> None:
@@ -122,3 +122,46 @@ def test_targets_that_are_not_judged_add_their_supervised_loss(tiny_data: Path) 
     losses = step(films, planes, known, rate=1e-4)
     assert abs(losses["supervised"] - wanted.item()) < 1e-5
     assert abs(losses["loss"] - losses["adversarial"] - 10 * losses["l1"] - losses["supervised"]) < 1e-5
+
+
+def test_kerass_penalty_equals_adam_with_twice_its_decay_on_the_kernels(tiny_data: Path) -> None:
+    changes = (
+        "network={kind: xnet, width: 4}",
+        "targets=[{kind: classes, name: tissue, labels: [a, b, c]}]",
+        "objective={kind: supervised, cross_entropy: 1, dice: 0, kernel_l2: 0.05}",
+        "schedule.weight_decay=0",
+        "schedule.clip=1000000",
+    )
+    recipe = load_recipe(tiny_data / "tiny.yaml", changes=changes)
+    torch.manual_seed(0)
+    network = build_network(recipe).train()
+    plain = deepcopy(network)
+    step = SupervisedStep(recipe, network, Fabric(accelerator="cpu", devices=1))
+    kernels = [value for name, value in plain.named_parameters() if value.ndim == 4]
+    rest = [value for name, value in plain.named_parameters() if value.ndim != 4]
+    # Adam of torch adds weight_decay * w to the gradient; the penalty 0.05 w^2 has the slope 0.1 w.
+    moved_by = torch.optim.Adam([{"params": kernels, "weight_decay": 0.1}, {"params": rest}], 1e-3)
+    index = torch.randint(0, 3, (2, 32, 32))
+    planes = F.one_hot(index, 3).permute(0, 3, 1, 2).float()
+    known = torch.ones(2, 3, dtype=torch.bool)
+    for _ in range(3):
+        films = torch.randn(2, 1, 32, 32)
+        entropy = F.cross_entropy(plain(films), index)
+        squares = sum(float(kernel.detach().square().sum()) for kernel in kernels)
+        moved_by.zero_grad()
+        entropy.backward()
+        moved_by.step()
+        losses = step(films, planes, known, rate=1e-3)
+        assert losses["kernel_l2"] == pytest.approx(0.05 * squares, rel=1e-3)
+        assert losses["loss"] == pytest.approx(entropy.item() + 0.05 * squares, rel=1e-3)
+    for (name, one), other in zip(network.named_parameters(), plain.parameters(), strict=True):
+        if one.ndim == 4:
+            apart = (one - other).abs().mean()
+            assert apart < 1e-4, name
+
+
+def test_without_a_penalty_none_is_logged(tiny_data: Path) -> None:
+    recipe = load_recipe(tiny_data / "tiny.yaml")
+    step = SupervisedStep(recipe, build_network(recipe).train(), Fabric(accelerator="cpu", devices=1))
+    losses = step(torch.randn(1, 1, 32, 32), torch.zeros(1, 3, 32, 32), torch.ones(1, 3, dtype=torch.bool), rate=1e-3)
+    assert losses.keys() == {"loss"}

@@ -21,8 +21,10 @@ def data() -> None:
 @app.command()
 def simulate(
     out: Annotated[Path, typer.Option("--out", "-o", help="New folder for the data set.")],
-    count: Annotated[int, typer.Option("--count", help="How many subjects; a chest is one film.")],
-    kind: Annotated[str, typer.Option("--kind", help="chest, ct (low and full dose) or mri (contrasts).")] = "chest",
+    count: Annotated[int, typer.Option("--count", help="How many subjects; of chest and limbs one film.")],
+    kind: Annotated[
+        str, typer.Option("--kind", help="chest, ct (low and full dose), mri (contrasts) or limbs.")
+    ] = "chest",
     slices: Annotated[int, typer.Option("--slices", help="Slices a subject of ct and mri.")] = 1,
     size: Annotated[int, typer.Option("--size", help="Side of a film in pixels.")] = 512,
     seed: Annotated[int, typer.Option("--seed", help="Equal seeds give equal data sets.")] = 0,
@@ -34,7 +36,7 @@ def simulate(
     display: Annotated[str, typer.Option("--display", help="Of chests: film, or drawn from many systems.")] = "film",
     jobs: Annotated[int, typer.Option("--jobs", help="Processes; the data do not depend on it.")] = 1,
 ) -> None:
-    """Simulate films with exact truth: chests with masks and without bones, CT of two doses, MRI contrasts."""
+    """Simulate films with exact truth: chests with masks and without bones, CT of two doses, MRI contrasts, limbs."""
     from typing import cast
 
     from xprism.progress import Progress

@@ -19,7 +19,7 @@ from xprism.errors import XprismError
 from xprism.grid import resize
 from xprism.radiograph import Radiograph
 from xprism.readers import read, read_flags, read_mask
-from xprism.readers.masks import FLAGS
+from xprism.readers.masks import FLAGS, read_class_map
 
 Level = Literal["error", "warning", "note"]
 
@@ -117,7 +117,8 @@ def _of_case(case: Case, seen: _Seen) -> Iterator[Finding]:
         seen.prints.append(fingerprint(film, case=case.case, subject=case.subject))
     masks: dict[str, NDArray[Any]] = {}
     pictures: dict[str, NDArray[Any]] = {}
-    for what, load, into in _targets(case, masks, pictures):
+    maps: dict[str, NDArray[Any]] = {}
+    for what, load, into in _targets(case, masks, pictures, maps):
         try:
             into.update(load())
         except XprismError as error:
@@ -126,9 +127,9 @@ def _of_case(case: Case, seen: _Seen) -> Iterator[Finding]:
         yield from _lesions(case, film)
     except XprismError as error:
         yield _unreadable(case, "lesions", error)
-    if not (case.flags or case.masks or case.pictures or case.lesions):
+    if not (case.flags or case.masks or case.pictures or case.lesions or case.classes):
         yield Finding("note", case.case, "nothing is known of it", "it costs time and teaches nothing: leave it out")
-    for label, plane in {**masks, **pictures}.items():
+    for label, plane in {**masks, **pictures, **maps}.items():
         yield from _size(case, label, plane, film)
     for label, mask in masks.items():
         seen.known.setdefault(label, []).append(case.case)
@@ -142,7 +143,7 @@ Loader = Callable[[], Mapping[str, NDArray[Any]]]
 
 
 def _targets(
-    case: Case, masks: dict[str, NDArray[Any]], pictures: dict[str, NDArray[Any]]
+    case: Case, masks: dict[str, NDArray[Any]], pictures: dict[str, NDArray[Any]], maps: dict[str, NDArray[Any]]
 ) -> Iterator[tuple[str, Loader, dict[str, NDArray[Any]]]]:
     """What each target is called, how to read it, and where it belongs."""
 
@@ -152,12 +153,17 @@ def _targets(
     def one_picture(name: str, path: Path) -> Mapping[str, NDArray[Any]]:
         return {name: read(path, polarity="display").display}
 
+    def one_map(name: str, path: Path) -> Mapping[str, NDArray[Any]]:
+        return {name: read_class_map(path)}
+
     if case.flags:
         yield "flags", partial(read_flags, case.flags), masks
     for label, path in case.masks.items():
         yield f"mask {label!r}", partial(one_mask, label, path), masks
     for name, path in case.pictures.items():
         yield f"picture {name!r}", partial(one_picture, name, path), pictures
+    for name, path in case.classes.items():
+        yield f"class map {name!r}", partial(one_map, name, path), maps
 
 
 def _lesions(case: Case, film: Radiograph) -> Iterator[Finding]:
@@ -257,7 +263,7 @@ def _across(manifests: Mapping[str, Sequence[Case]]) -> Iterator[Finding]:
 
 
 def _labels(cases: Sequence[Case]) -> set[str]:
-    named = {label for case in cases for label in (*case.masks, *case.pictures, *case.lesions)}
+    named = {label for case in cases for label in (*case.masks, *case.pictures, *case.lesions, *case.classes)}
     return named | (set(FLAGS) if any(case.flags for case in cases) else set())
 
 

@@ -2,8 +2,9 @@
 
 Columns: ``case``, ``subject``, ``film``; optionally ``flags`` (one 8-bit image of organ bit flags),
 ``mask:LABEL`` (a mask image for one label or union), ``picture:NAME`` (a translated image), ``region:NAME``
-(a mask of where the picture NAME is known, such as the lungs) and ``lesions:LABEL`` (the table of lesions known by
-place and size, see ``lesions.py``; cases that name it and have no row in it are known to have none).
+(a mask of where the picture NAME is known, such as the lungs), ``classes:NAME`` (an 8-bit picture of class numbers,
+the map of the target NAME) and ``lesions:LABEL`` (the table of lesions known by place and size, see ``lesions.py``;
+cases that name it and have no row in it are known to have none).
 Paths are relative to the manifest. Every other column is an attribute. An empty cell is "not known".
 """
 
@@ -22,7 +23,7 @@ from numpy.typing import NDArray
 from xprism.data.lesions import LesionPlace, lesion_mask, read_places
 from xprism.errors import DataError
 from xprism.readers import read
-from xprism.readers.masks import read_flags, read_mask
+from xprism.readers.masks import read_class_map, read_flags, read_mask
 from xprism.targets import Lesions, TargetSet
 
 
@@ -39,15 +40,17 @@ class Case:
     attributes: dict[str, str] = field(default_factory=dict)
     regions: dict[str, Path] = field(default_factory=dict)
     lesions: dict[str, Path] = field(default_factory=dict)
+    classes: dict[str, Path] = field(default_factory=dict)
 
     def load_film(self) -> NDArray[Any]:
         """The film as display values, float32 [H, W]; polarity is as stated by the ``polarity`` attribute."""
         return read(self.film, polarity=self.attributes.get("polarity", "auto")).display
 
     def load_truth(self) -> dict[str, NDArray[Any]]:
-        """Every known mask (bool [H, W]) and picture (float32 [H, W], NaN beyond its region) by label."""
+        """Every known mask (bool [H, W]), class map (uint8) and picture (float32, NaN beyond its region) by label."""
         truth: dict[str, NDArray[Any]] = dict(read_flags(self.flags)) if self.flags else {}
         truth.update({label: read_mask(path) for label, path in self.masks.items()})
+        truth.update({name: read_class_map(path) for name, path in self.classes.items()})
         truth.update({name: read(path, polarity="display").display for name, path in self.pictures.items()})
         for name, path in self.regions.items():
             truth[name] = np.where(self._region(path, truth[name]), truth[name], np.float32("nan"))
@@ -126,15 +129,17 @@ def _case(row: dict[str, str], base: Path) -> Case:
     pictures = {key[8:]: base / value for key, value in cells.items() if key.startswith("picture:")}
     regions = {key[7:]: base / value for key, value in cells.items() if key.startswith("region:")}
     lesions = {key[8:]: base / value for key, value in cells.items() if key.startswith("lesions:")}
+    classes = {key[8:]: base / value for key, value in cells.items() if key.startswith("classes:")}
     if regions.keys() - pictures.keys():
         raise DataError(
             f"a region of no picture: {', '.join(sorted(regions.keys() - pictures.keys()))}", where=row["case"]
         )
     fixed = {"case", "subject", "film", "flags"}
-    named = ("mask:", "picture:", "region:", "lesions:")
+    named = ("mask:", "picture:", "region:", "lesions:", "classes:")
     rest = {key: value for key, value in cells.items() if key not in fixed and not key.startswith(named)}
     flags = base / cells["flags"] if "flags" in cells else None
-    return Case(cells["case"], cells["subject"], base / cells["film"], flags, masks, pictures, rest, regions, lesions)
+    film = base / cells["film"]
+    return Case(cells["case"], cells["subject"], film, flags, masks, pictures, rest, regions, lesions, classes)
 
 
 def write_manifest(path: Path | str, cases: Sequence[Case]) -> None:
@@ -163,4 +168,5 @@ def _row(case: Case, base: Path) -> dict[str, str]:
     row.update({f"picture:{name}": near(target) for name, target in case.pictures.items()})
     row.update({f"region:{name}": near(target) for name, target in case.regions.items()})
     row.update({f"lesions:{label}": near(table) for label, table in case.lesions.items()})
+    row.update({f"classes:{name}": near(target) for name, target in case.classes.items()})
     return {**row, **case.attributes}

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -35,6 +36,42 @@ def k_fold(cases: Sequence[Case], *, folds: int, seed: int, stratify: str = "gro
             held_out.setdefault(str(subject), dealt % folds)
             dealt += 1
     return held_out
+
+
+def stratified(cases: Sequence[Case], *, test: float, seed: int, stratify: str) -> dict[str, int]:
+    """Fold 0: the part ``test`` of the subjects of every value of the ``stratify`` attribute, drawn by ``seed``.
+
+    Values of which there is one film, or one subject alone, are in fold 0 as a whole: nothing could be learnt and
+    tested of them. Others are in no fold: they train always. A subject with films of several values counts for
+    the first of them. Raises ``DataError`` where some case lacks the attribute, where nobody is left to train,
+    and for copies under another subject.
+    """
+    copies_share_subject(cases)
+    members: dict[str, dict[str, list[Case]]] = {}
+    value_of: dict[str, str] = {}
+    for case in cases:
+        value = case.attributes.get(stratify)
+        if value is None:
+            raise DataError(f"{case.case!r} has no {stratify}", remedy=f"give the manifests a column {stratify}")
+        members.setdefault(value, {}).setdefault(case.subject, []).append(case)
+        value_of.setdefault(case.subject, value)
+    alone = {subject for films in members.values() if len(films) == 1 for subject in films}
+    others = {subject: value for subject, value in value_of.items() if subject not in alone}
+    tested = alone | share_of_each(others, test, np.random.default_rng([seed, 2]))
+    if tested == value_of.keys():
+        raise DataError(f"no {stratify} has two subjects, so nobody is left to train", remedy="choose another split")
+    return dict.fromkeys(sorted(tested), 0)
+
+
+def share_of_each(stratum: Mapping[str, str], share: float, rng: np.random.Generator) -> set[str]:
+    """A ``share`` of the subjects, whose strata are given: the same part of every stratum but for rounding.
+
+    Rounding goes on from one stratum to the next, so small ones give some in turn.
+    """
+    shuffled = rng.permutation(sorted(stratum)).tolist()
+    order = sorted(shuffled, key=stratum.__getitem__)
+    ends = [math.floor(place * share + 0.5) for place in range(len(order) + 1)]
+    return {subject for subject, before, after in zip(order, ends, ends[1:], strict=False) if after > before}
 
 
 def leave_one_out(cases: Sequence[Case]) -> dict[str, int]:

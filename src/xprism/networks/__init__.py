@@ -13,8 +13,9 @@ from xprism.networks.mosegnet import MOSegNet
 from xprism.networks.pix2pix import Pix2PixGenerator
 from xprism.networks.pspnet import PSPNet
 from xprism.networks.scan import Scan
-from xprism.networks.segnet import SegNet
+from xprism.networks.segnet import SegNet, SegNetBasic
 from xprism.networks.unet import UNet
+from xprism.networks.xnet import SegNetBasicAuthors, XNet
 
 NETWORKS: dict[str, Callable[..., nn.Module]] = {
     "compact_unet": CompactUNet,
@@ -28,6 +29,9 @@ NETWORKS: dict[str, Callable[..., nn.Module]] = {
     "autoencoder": AutoEncoder,
     "scan": Scan,
     "mosegnet": MOSegNet,
+    "xnet": XNet,
+    "segnet_basic": SegNetBasic,
+    "segnet_basic_authors": SegNetBasicAuthors,
 }
 """Every network by the name that recipes give it."""
 
@@ -43,5 +47,8 @@ __all__ = [
     "Pix2PixGenerator",
     "Scan",
     "SegNet",
+    "SegNetBasic",
+    "SegNetBasicAuthors",
     "UNet",
+    "XNet",
 ]

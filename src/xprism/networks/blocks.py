@@ -1,4 +1,4 @@
-"""What MO-SegNet and its U-Net share: norms by name, rows of convolutions, and a head for each target."""
+"""What networks share: norms by name, rows of convolutions, a head for each target, and how Keras begins."""
 
 from __future__ import annotations
 
@@ -19,6 +19,20 @@ def norm_of(name: NormName, groups: int) -> Norm:
     if name == "gn":
         return lambda channels: nn.GroupNorm(groups, channels)
     return nn.BatchNorm2d if name == "bn" else None
+
+
+def keras_norm(channels: int) -> nn.Module:
+    """Batch norm with Keras's constants: epsilon 1e-3, and a momentum of 0.99, which torch counts as 0.01."""
+    return nn.BatchNorm2d(channels, eps=1e-3, momentum=0.01)
+
+
+def begin_as_keras(network: nn.Module) -> None:
+    """Draw the kernels of all convolutions uniformly as Glorot and Bengio do, and set their biases to zero."""
+    for layer in network.modules():
+        if isinstance(layer, nn.Conv2d):
+            nn.init.xavier_uniform_(layer.weight)
+            if layer.bias is not None:
+                nn.init.zeros_(layer.bias)
 
 
 def convolutions(channels: Sequence[int], norm: Norm, *, kernel: int = 3, dilation: int = 1) -> nn.Sequential:

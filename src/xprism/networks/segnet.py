@@ -1,4 +1,4 @@
-"""SegNet (Badrinarayanan et al., TPAMI 2017): a decoder that puts values back where pooling took them from."""
+"""SegNet and SegNet-Basic (Badrinarayanan et al.): a decoder that puts values back where pooling took them from."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from itertools import pairwise
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from xprism.networks.shapes import as_input
+from xprism.networks.blocks import begin_as_keras, convolutions, keras_norm
+from xprism.networks.shapes import as_input, cut_to, padded
 
 VGG16 = ((64, 2), (128, 2), (256, 3), (512, 3), (512, 3))
 """Channels, where the first level has 64, and number of 3x3 convolutions of each level."""
@@ -43,14 +44,45 @@ class SegNet(nn.Module):
 
     def forward(self, film: Tensor) -> Tensor:
         x = as_input(film, channels=self.in_channels, multiple=self.multiple)
-        places: list[Tensor] = []
-        for level in self.encoder:
-            x, place = F.max_pool2d(level(x), 2, return_indices=True)
-            places.append(place)
-        for level in self.decoder:
-            x = level(F.max_unpool2d(x, places.pop(), [2, 2]))
-        raw: Tensor = self.head(x)
+        raw: Tensor = self.head(_down_and_up(x, self.encoder, self.decoder))
         return raw
+
+
+class SegNetBasic(nn.Module):
+    """The small SegNet: four 7x7 convolutions down and four up, each with batch norm, ReLU on the way down alone.
+
+    [B, 1 or in_channels, H, W] in, raw outputs [B, out_channels, H, W] out; films of other sizes than multiples of 16
+    are padded and the outputs cut. With 1 channel in, 3 out and width 64 it has 1,409,795 weights. Its batch
+    norms have Keras's constants, since it is here as a rival of XNet.
+    """
+
+    near_ties = True
+
+    def __init__(self, in_channels: int, out_channels: int, *, width: int = 64) -> None:
+        super().__init__()
+        self.in_channels = in_channels
+        before = (in_channels, width, width, width)
+        self.encoder = nn.ModuleList(convolutions([b, width], keras_norm, kernel=7) for b in before)
+        self.decoder = nn.ModuleList(
+            nn.Sequential(nn.Conv2d(width, width, 7, padding=3), keras_norm(width)) for _ in before
+        )
+        self.head = nn.Conv2d(width, out_channels, 1)
+        begin_as_keras(self)
+
+    def forward(self, film: Tensor) -> Tensor:
+        x = padded(film, channels=self.in_channels, multiple=2 ** len(self.encoder))
+        return cut_to(self.head(_down_and_up(x, self.encoder, self.decoder)), film)
+
+
+def _down_and_up(x: Tensor, encoder: nn.ModuleList, decoder: nn.ModuleList) -> Tensor:
+    """Every level of the encoder and 2x2 max pooling; unpooling to the same places and every level of the decoder."""
+    places: list[Tensor] = []
+    for level in encoder:
+        x, place = F.max_pool2d(level(x), 2, return_indices=True)
+        places.append(place)
+    for level in decoder:
+        x = level(F.max_unpool2d(x, places.pop(), [2, 2]))
+    return x
 
 
 def _several(channels: Sequence[int]) -> nn.Sequential:

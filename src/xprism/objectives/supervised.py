@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from xprism.objectives.ms_ssim import ms_ssim
@@ -143,6 +143,16 @@ class SupervisedLoss:
         size = (real.nan_to_num(0).abs() * is_known).mean((2, 3)) / is_known.mean((2, 3)).clamp(min=1e-6)
         cost = cost * (1 + FAINT_LAYER) * TYPICAL_LAYER / (size + FAINT_LAYER * TYPICAL_LAYER)
         return _over_known(cost, known)
+
+
+def kernels_of(network: nn.Module) -> list[Tensor]:
+    """The kernels of every convolution, transposed ones too; biases and norms are none."""
+    return [layer.weight for layer in network.modules() if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d)]
+
+
+def sum_of_squares(kernels: Iterable[Tensor]) -> Tensor:
+    """The sum of the squares of all weights, a scalar; Keras's L2 penalty is a multiple of it, without a half."""
+    return torch.stack([kernel.float().square().sum() for kernel in kernels]).sum()
 
 
 def _dice_loss(probability: Tensor, truth: Tensor) -> Tensor:

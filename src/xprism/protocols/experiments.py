@@ -28,6 +28,7 @@ SERIES = {
         "mosegnet/topology/deconvnet-aspp",
         "mosegnet",
     ),
+    "xnet-rivals": ("xnet/segnet-basic", "xnet/segnet-basic-authors", "xnet/unet", "xnet"),
 }
 """Experiments that are run and compared together, by the name of the series."""
 

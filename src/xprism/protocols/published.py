@@ -13,11 +13,13 @@ from xprism.evaluation.tables import read_csv
 ONLY = "published only"
 """``ours`` of a row that nothing here makes again."""
 
-ARXIV, TMI = "arXiv 2019", "TMI 2020"
+ARXIV, TMI, SPIE = "arXiv 2019", "TMI 2020", "SPIE 2019"
 PAPERS = {
     ARXIV: "Eslami et al., arXiv:1906.10089, first version, 2019",
     TMI: "Eslami et al., Image-to-Images Translation for Multi-Task Organ Segmentation and Bone Suppression in "
     "Chest X-Ray Radiography, IEEE Transactions on Medical Imaging, 2020",
+    SPIE: "Bullock, Cuesta-Lazaro and Quera-Bofarull, XNet: a convolutional neural network (CNN) implementation for "
+    "medical x-ray image segmentation suitable for small datasets, SPIE Medical Imaging, 2019",
 }
 
 _HALF_DIGIT = 0.0005

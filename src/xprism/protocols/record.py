@@ -87,6 +87,10 @@ def settings_of(recipe: Recipe) -> dict[str, str]:
         weights = {target.name: supervised.loss["tasks"].get(target.name, 1) for target in recipe.targets}
         fixed = ", ".join(f"{name} {weight:g}" for name, weight in weights.items())
         found["balance of the tasks"] = "learnt" if supervised.balance.kind == "learned" else fixed
+    if data.oversample is not None:
+        found["oversampled"] = f"each {data.stratify} to {data.oversample} augmented films an epoch, and the films"
+    if supervised.kernel_l2:
+        found["penalty"] = f"{supervised.kernel_l2:g} times the sum of squared kernels"
     if supervised.class_weights != "none":
         found["class weights"] = supervised.class_weights
     if recipe.validation is not None:

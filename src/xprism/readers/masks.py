@@ -1,4 +1,4 @@
-"""Organ masks from files: one structure a file (SCR), or several as bit flags."""
+"""Masks from files: one structure a file (SCR), several as bit flags, or exclusive classes by their numbers."""
 
 from __future__ import annotations
 
@@ -39,6 +39,18 @@ def read_flags(path: str | os.PathLike[str]) -> dict[str, NDArray[np.bool_]]:
             remedy="read a mask of one structure with read_mask",
         )
     return {label: (flags & bit) != 0 for label, bit in FLAGS.items()}
+
+
+def read_class_map(path: str | os.PathLike[str]) -> NDArray[np.uint8]:
+    """Read exclusive classes, uint8 [H, W], from an 8-bit picture whose values, before any palette, are their numbers.
+
+    Raises ``ReadError`` when the file cannot be read, ``NotARadiograph`` for colours without a palette and
+    ``CorruptFile`` for more than 8 bits.
+    """
+    numbers = _pixels(Path(path), as_shown=False)
+    if numbers.dtype == np.uint16:
+        raise CorruptFile("class numbers take 8 bits, not 16", where=str(path), remedy="save the map as an 8-bit PNG")
+    return np.asarray(numbers, np.uint8)
 
 
 def _pixels(path: Path, *, as_shown: bool) -> NDArray[Any]:

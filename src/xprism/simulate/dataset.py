@@ -21,12 +21,13 @@ from xprism.data.manifest import Case, write_manifest
 from xprism.errors import DataError, OutputError
 from xprism.simulate.dicom import write_dicom
 from xprism.simulate.display import FILM
+from xprism.simulate.limb_files import write_limb
 from xprism.simulate.lowdose import PHOTONS, check_photons
 from xprism.simulate.phantom import ChestCase, check_request, simulate_chest, summary
 from xprism.simulate.slices import write_abdomen, write_brain
 
 FileFormat = Literal["png", "dicom"]
-Kind = Literal["chest", "ct", "mri"]
+Kind = Literal["chest", "ct", "mri", "limbs"]
 Processing = Literal["film", "drawn"]
 
 FLAGS = {"right_lung": 1, "left_lung": 2, "heart": 4, "right_clavicle": 8, "left_clavicle": 16}
@@ -42,7 +43,7 @@ class DatasetRequest:
 
     Of a ``kind`` chest a subject has one film, with ``nodules`` nodules, so many or of given diameters in mm; its
     ``display`` is that of film, or drawn from those of other systems as well. Of ct and mri it has ``slices`` axial
-    slices; films of ct were made with ``photons`` a ray.
+    slices; films of ct were made with ``photons`` a ray. Of limbs it has one film of one of 19 body parts, by number.
     """
 
     count: int
@@ -60,12 +61,14 @@ class DatasetRequest:
             raise DataError(f"a data set has 1 to {MOST_CASES} cases, not {self.count} times {self.slices}")
         if self.file_format not in ("png", "dicom"):
             raise DataError(f"films are written as png or dicom, not {self.file_format!r}")
-        if self.kind not in ("chest", "ct", "mri"):
-            raise DataError(f"films are of the kind chest, ct or mri, not {self.kind!r}")
+        if self.kind not in ("chest", "ct", "mri", "limbs"):
+            raise DataError(f"films are of the kind chest, ct, mri or limbs, not {self.kind!r}")
         if self.display not in ("film", "drawn"):
             raise DataError(f"films are shown as film or as drawn, not {self.display!r}")
-        if self.kind == "chest" and self.slices > 1:
-            raise DataError("a chest has one film", remedy="slices are of the kinds ct and mri")
+        if self.kind in ("chest", "limbs") and self.slices > 1:
+            raise DataError(
+                f"a {self.kind.removesuffix('s')} has one film", remedy="slices are of the kinds ct and mri"
+            )
         if self.kind != "chest" and (self.nodules or self.file_format == "dicom" or self.display == "drawn"):
             raise DataError(
                 f"{self.kind} has no nodules, one display, and is written as png", remedy="leave these options out"
@@ -184,6 +187,8 @@ def _write_subject(folder: Path, request: DatasetRequest, number: int) -> _Writt
         return _Written(number, write_abdomen(folder, name, seed, slices=slices, size=size, photons=request.photons))
     if request.kind == "mri":
         return _Written(number, write_brain(folder, name, seed, slices=slices, size=size))
+    if request.kind == "limbs":
+        return _Written(number, [write_limb(folder, name, *seed, size=size)])
     return _write_chest(folder, request, number, name)
 
 

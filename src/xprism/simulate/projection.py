@@ -107,11 +107,12 @@ class Rays:
         return self.x[block], self.y[block]
 
 
-def quadric(x: Floats, y: Floats, *, centre: Floats, rows: Floats) -> Span:
+def quadric(x: Floats, y: Floats, *, centre: Floats, rows: Floats, taper: Floats | None = None) -> Span:
     """Span of the points p with ``|rows @ (p - centre)| <= 1``; rows [K, 3] in 1/mm.
 
     Three rows (unit axis over radius each) make an ellipsoid, two an endless elliptic cylinder,
-    one a slab.
+    one a slab. With a ``taper`` [3] in 1/mm the bound is ``1 + taper @ (p - centre)``: a cylinder becomes a cone,
+    unless rays run so near to its axis that they may stay within it for ever.
     """
     dx, dy = x - centre[0], y - centre[1]
     along = rows[:, 2]
@@ -122,6 +123,9 @@ def quadric(x: Floats, y: Floats, *, centre: Floats, rows: Floats) -> Span:
         reach = np.where(c < 0, np.inf, -np.inf)
         return Span(-reach, reach)
     b = sum(side * depth for side, depth in zip(sides, along, strict=True))
+    if taper is not None and a > 2 * taper[2] ** 2:
+        bound = taper[0] * dx + taper[1] * dy + 1.0
+        c, b, a = c + 1.0 - bound * bound, b - bound * taper[2], a - float(taper[2] ** 2)
     half = np.sqrt(np.maximum(b * b - a * c, 0.0)) / a
     middle = centre[2] - b / a
     return Span(middle - half, middle + half)
@@ -197,11 +201,16 @@ class Tube:
 
 @dataclass(frozen=True)
 class _Pieces:
-    """The straight pieces of a tube: quadric rows [N, 2, 3], joint normals [N + 1, 3], boxes [N, 2, 2] in x, y."""
+    """The straight pieces of a tube: quadric rows [N, 2, 3], joint normals [N + 1, 3], boxes [N, 2, 2] in x, y.
+
+    ``tapers`` [N, 3] say how radii change along a piece, with ``starts`` [N, 2, 3] for rows at its first point.
+    """
 
     rows: Floats
     joints: Floats
     boxes: Floats
+    tapers: Floats
+    starts: Floats
 
 
 def _pieces(tube: Tube) -> _Pieces:
@@ -212,9 +221,13 @@ def _pieces(tube: Tube) -> _Pieces:
     radii = (tube.radii[1:] + tube.radii[:-1]) / 2
     across = _across(tube.normals[:-1], along)
     rows = np.stack([across / radii[:, :1], np.cross(along, across) / radii[:, 1:]], 1)
-    margin = 1.5 * radii.max(1)[:, None]
+    margin = np.maximum(1.5 * radii.max(1), 1.1 * np.maximum(tube.radii[1:], tube.radii[:-1]).max(1))[:, None]
     ends = np.stack([tube.points[:-1, :2], tube.points[1:, :2]])
-    return _Pieces(rows, joints, np.stack([ends.min(0) - margin, ends.max(0) + margin], 1))
+    boxes = np.stack([ends.min(0) - margin, ends.max(0) + margin], 1)
+    # Both radii change alike within a piece, by the mean of their slopes, and are right in its middle.
+    slope = np.mean(np.diff(tube.radii, axis=0) / radii, axis=1, keepdims=True)
+    tapers = along * slope / (1 - slope / 2) / np.linalg.norm(steps, axis=1, keepdims=True)
+    return _Pieces(rows, joints, boxes, tapers, rows / (1 - slope / 2)[:, None])
 
 
 def _across(normals: Floats, along: Floats) -> Floats:
@@ -226,18 +239,28 @@ def _across(normals: Floats, along: Floats) -> Floats:
     return np.asarray(across / np.linalg.norm(across, axis=1, keepdims=True))
 
 
-def tube_lengths(
-    rays: Rays, tube: Tube, *, within: Span | None = None
-) -> Iterator[tuple[int, tuple[slice, slice], Floats]]:
-    """Each straight piece of a tube that the film shows: its number, a block of pixels, path lengths in mm there."""
+def tube_spans(rays: Rays, tube: Tube, *, tapered: bool = False) -> Iterator[tuple[int, tuple[slice, slice], Span]]:
+    """Each straight piece of a tube that the film shows: its number, a block of pixels, its span there.
+
+    Pieces are cylinders with the mean of the radii of their ends, or ``tapered`` from one to the other.
+    """
     pieces = _pieces(tube)
     for k, block in enumerate(rays.windows(pieces.boxes)):
         x, y = rays.at(block)
         if not x.size:
             continue
-        near, far = quadric(x, y, centre=tube.points[k], rows=pieces.rows[k])
+        rows, taper = (pieces.starts[k], pieces.tapers[k]) if tapered else (pieces.rows[k], None)
+        near, far = quadric(x, y, centre=tube.points[k], rows=rows, taper=taper)
         near, far = _cut(x, y, near, far, point=tube.points[k], normal=pieces.joints[k])
         near, far = _cut(x, y, near, far, point=tube.points[k + 1], normal=-pieces.joints[k + 1])
+        yield k, block, Span(near, far)
+
+
+def tube_lengths(
+    rays: Rays, tube: Tube, *, within: Span | None = None
+) -> Iterator[tuple[int, tuple[slice, slice], Floats]]:
+    """Each straight piece of a tube that the film shows: its number, a block of pixels, path lengths in mm there."""
+    for k, block, (near, far) in tube_spans(rays, tube):
         if within is not None:
             near, far = np.maximum(near, within.near[block]), np.minimum(far, within.far[block])
         yield k, block, np.maximum(far - near, 0.0)

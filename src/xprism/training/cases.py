@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
-import math
 import os
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
 from xprism.data.manifest import Case, read_manifest
-from xprism.data.split import by_lists, copies_share_subject, k_fold, leave_one_out, official_scr
+from xprism.data.split import (
+    by_lists,
+    copies_share_subject,
+    k_fold,
+    leave_one_out,
+    official_scr,
+    share_of_each,
+    stratified,
+)
 from xprism.errors import RecipeError
 from xprism.progress import Progress
 from xprism.simulate.dataset import DatasetRequest, simulate_dataset
@@ -81,14 +89,24 @@ def _watched_subjects(recipe: Recipe, cases: Sequence[Case]) -> set[str]:
     stratum: dict[str, str] = {}
     for case in cases:
         stratum.setdefault(case.subject, case.attributes.get(recipe.data.stratify, ""))
-    shuffled = np.random.default_rng([recipe.data.seed, 1]).permutation(sorted(stratum)).tolist()
-    order = sorted(shuffled, key=stratum.__getitem__)
-    ends = [math.floor(place * recipe.validation.share + 0.5) for place in range(len(order) + 1)]
-    watched = {subject for subject, before, after in zip(order, ends, ends[1:], strict=False) if after > before}
+    if recipe.data.split == "stratified":  # where all but one subject are tested, the last one trains
+        alone = Counter(stratum.values())
+        stratum = {subject: value for subject, value in stratum.items() if alone[value] > 1}
+    share = recipe.validation.share
+    watched = share_of_each(stratum, share, np.random.default_rng([recipe.data.seed, 1]))
     if cases and not watched:
-        share = recipe.validation.share
-        raise RecipeError(f"validation.share {share} of {len(order)} subjects is none", remedy="set aside more of them")
+        what = f"validation.share {share} of {len(stratum)} subjects is none"
+        raise RecipeError(what, remedy="set aside more of them")
     return watched
+
+
+def times_shown(cases: Sequence[Case], data: DataPart) -> list[int]:
+    """How often an epoch shows each case: as its source is repeated, or its value of `stratify` oversampled."""
+    if data.oversample is None:
+        return [data.repeat.get(case.attributes.get("source", ""), 1) for case in cases]
+    values = [case.attributes.get(data.stratify, "") for case in cases]
+    films = Counter(values)
+    return [1 + data.oversample // films[value] for value in values]
 
 
 def held_out_cases(recipe: Recipe) -> tuple[Case, ...]:
@@ -119,4 +137,6 @@ def _folds(data: DataPart, cases: Sequence[Case]) -> dict[str, int]:
         return official_scr(cases)
     if data.split == "lists":
         return by_lists(cases, data.lists)
+    if data.split == "stratified":
+        return stratified(cases, test=data.test, seed=data.seed, stratify=data.stratify)
     return k_fold(cases, folds=data.folds, seed=data.seed, stratify=data.stratify)

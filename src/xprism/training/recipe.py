@@ -11,6 +11,7 @@ from xprism.card import InputSpec
 from xprism.targets import Classes, Layer, Lesions, Masks, TargetSet
 from xprism.training.augment import AugmentSettings, PaperAugment
 from xprism.training.recipe_networks import CompactUNetPart, Count, NetworkPart, Part
+from xprism.training.small_data import SmallDataAugment
 
 Weight = Annotated[float, Field(ge=0)]
 
@@ -18,8 +19,10 @@ Weight = Annotated[float, Field(ge=0)]
 class SimulatePart(Part):
     """Simulated films to learn from, made beside the run where there are none yet."""
 
-    kind: Literal["chest", "ct", "mri"] = Field("chest", description="ct: two doses; mri: several contrasts")
-    count: Count = Field(description="how many subjects; a chest is one film")
+    kind: Literal["chest", "ct", "mri", "limbs"] = Field(
+        "chest", description="ct: two doses; mri: several contrasts; limbs: 19 body parts with their tissue classes"
+    )
+    count: Count = Field(description="how many subjects; of chest and limbs one film")
     slices: Count = Field(1, description="slices a subject of ct and mri")
     size: Count = Field(256, description="side of a film in pixels")
     photons: float = Field(1e5, gt=0, description="dose of ct films, in photons a ray")
@@ -33,14 +36,17 @@ class DataPart(Part):
 
     manifests: tuple[Path, ...] = Field((), description="manifests, relative to the file that names them")
     simulate: SimulatePart | None = Field(None, description="films to simulate, instead of manifests")
-    split: Literal["k_fold", "leave_one_out", "official", "lists"] = Field(
-        "k_fold", description="k_fold by subject; one subject a fold; SCR's odd and even numbers; or `lists`"
+    split: Literal["k_fold", "leave_one_out", "official", "lists", "stratified"] = Field(
+        "k_fold",
+        description="k_fold by subject; one subject a fold; SCR's odd and even numbers; `lists`; or stratified: fold 0 "
+        "is the part `test` of every value of `stratify`, and all of a value that one film has",
     )
     folds: int = Field(3, ge=2, description="number of folds of k_fold")
     lists: tuple[Path, ...] = Field((), description="one text file of case or subject names a fold")
-    stratify: str = Field("group", description="attribute of the cases that k_fold spreads evenly")
+    stratify: str = Field("group", description="attribute of the cases that k_fold and stratified spread evenly")
+    test: float = Field(0.15, gt=0, le=0.5, description="part of the subjects that stratified holds out")
     hold_out: int | None = Field(None, ge=0, description="the fold kept out of training; null trains on all")
-    seed: int = Field(0, description="seed of the folds of k_fold")
+    seed: int = Field(0, description="seed of the folds of k_fold and stratified")
     leave_out: dict[str, str] | None = Field(
         None, description="cases with one of these attributes are neither learnt from nor held out"
     )
@@ -48,6 +54,11 @@ class DataPart(Part):
     draw: int = Field(0, ge=0, description="another number draws other subjects to `take`")
     repeat: dict[str, Count] = Field(
         default_factory=dict, description="how often an epoch shows the cases of a `source`; once where not given"
+    )
+    oversample: Count | None = Field(
+        None,
+        description="an epoch shows films of every value of `stratify` so many times: of n films each once, and "
+        "the whole part of oversample / n more times",
     )
     teaches: dict[str, tuple[str, ...]] = Field(
         default_factory=dict, description="the targets that the cases of a `source` teach, where not all they know"
@@ -61,6 +72,8 @@ class DataPart(Part):
             raise ValueError("`split: lists` and `lists` go together")
         if self.split == "k_fold" and self.hold_out is not None and self.hold_out >= self.folds:
             raise ValueError(f"hold_out must be null or 0 to {self.folds - 1}")
+        if self.repeat and self.oversample:
+            raise ValueError("`repeat` and `oversample` do not go together")
         return self
 
 
@@ -116,6 +129,9 @@ class SupervisedPart(Part):
         description="of cross-entropy's pixels, by how rare their class is in a batch; paper: (N - r) / r for r of N",
     )
     largest_class_weight: float = Field(1e4, gt=0, description="no pixel weighs more")
+    kernel_l2: Weight = Field(
+        0.0, description="times the sum of squares of the kernels of all convolutions, added as Keras does it"
+    )
     balance: BalancePart = Field(FixedBalance(), description="how the targets of one network are weighed")
 
     @property
@@ -126,7 +142,7 @@ class SupervisedPart(Part):
     def loss(self) -> dict[str, Any]:
         """What ``SupervisedLoss`` is made with."""
         tasks = self.balance.weights if isinstance(self.balance, FixedBalance) else {}
-        return self.model_dump(exclude={"kind", "balance"}) | {"tasks": tasks}
+        return self.model_dump(exclude={"kind", "balance", "kernel_l2"}) | {"tasks": tasks}
 
 
 class AdversarialPart(Part):
@@ -168,7 +184,10 @@ def _augment_kind(value: Any) -> str:
 
 
 AugmentPart = Annotated[
-    Annotated[AugmentSettings, Tag("random")] | Annotated[PaperAugment, Tag("paper")], Discriminator(_augment_kind)
+    Annotated[AugmentSettings, Tag("random")]
+    | Annotated[PaperAugment, Tag("paper")]
+    | Annotated[SmallDataAugment, Tag("small_data")],
+    Discriminator(_augment_kind),
 ]
 
 
@@ -259,6 +278,8 @@ class Recipe(Part):
             raise ValueError(f"objective.balance names {sorted(unknown)}; there are {names}")
         if balance.kind != "fixed" and not isinstance(self.objective, SupervisedPart):
             raise ValueError(f"objective.balance must be fixed beside a discriminator, not {balance.kind}")
+        if self.objective.supervised.kernel_l2 and not isinstance(self.objective, SupervisedPart):
+            raise ValueError("objective.kernel_l2 must be 0 beside a discriminator")
         return self
 
     @model_validator(mode="after")

@@ -157,6 +157,33 @@ class MOSegNetPart(Part):
         return self
 
 
+class XNetPart(Part):
+    """XNet of Bullock et al. 2019 (``networks.XNet``); 11,734,851 parameters with three classes."""
+
+    multiple: ClassVar[int] = 1
+    kind: Literal["xnet"]
+    in_channels: Literal[1, 3] = Field(1, description="1: the film as it is")
+    width: Count = Field(64, description="channels of the first layer")
+
+
+class SegNetBasicPart(Part):
+    """SegNet-Basic of the SegNet papers (``networks.SegNetBasic``); 1,409,795 parameters with three classes."""
+
+    multiple: ClassVar[int] = 1
+    kind: Literal["segnet_basic"]
+    in_channels: Literal[1, 3] = Field(1, description="1: the film as it is")
+    width: Count = Field(64, description="channels of every layer")
+
+
+class SegNetBasicAuthorsPart(Part):
+    """What XNet's authors call SegNet-Basic (``networks.SegNetBasicAuthors``); 5,462,403 parameters, three classes."""
+
+    multiple: ClassVar[int] = 1
+    kind: Literal["segnet_basic_authors"]
+    in_channels: Literal[1, 3] = Field(1, description="1: the film as it is")
+    width: Count = Field(64, description="channels of the first layer")
+
+
 NetworkPart = Annotated[
     CompactUNetPart
     | UNetPart
@@ -168,6 +195,9 @@ NetworkPart = Annotated[
     | DeepLabPart
     | AutoEncoderPart
     | ScanPart
-    | MOSegNetPart,
+    | MOSegNetPart
+    | XNetPart
+    | SegNetBasicPart
+    | SegNetBasicAuthorsPart,
     Field(discriminator="kind"),
 ]

@@ -32,7 +32,9 @@ from xprism.training.augment import (
     resample,
     sampling_grid,
 )
+from xprism.training.cases import times_shown
 from xprism.training.recipe import Recipe
+from xprism.training.small_data import SmallDataAugment, draw_warp, one_class_a_pixel, positions, warp_film, warp_labels
 from xprism.training.tissue import draw_nodules, draw_tissue
 
 FINER = 4 / 3
@@ -140,7 +142,7 @@ class Samples(torch.utils.data.Dataset[tuple[Tensor, Tensor, Tensor]]):
         self.targets, self.spec = recipe.targets, recipe.input
         self.other_side = list(recipe.targets.other_side)
         self.is_layer = torch.from_numpy(recipe.targets.is_layer)
-        self.settings: AugmentSettings | PaperAugment | None = recipe.augment
+        self.settings: AugmentSettings | PaperAugment | SmallDataAugment | None = recipe.augment
         self.seed, self.total = recipe.schedule.seed, recipe.schedule.steps * recipe.schedule.batch
         share = FINER if isinstance(self.settings, AugmentSettings) else 1
         finer = (round(self.spec.size[0] * share), round(self.spec.size[1] * share))
@@ -153,11 +155,13 @@ class Samples(torch.utils.data.Dataset[tuple[Tensor, Tensor, Tensor]]):
 
         with ThreadPoolExecutor(4) as pool:
             self.held = list(pool.map(load, cases))
-        repeats = [recipe.data.repeat.get(case.attributes.get("source", ""), 1) for case in cases]
+        repeats, self.keeps_originals = times_shown(cases, recipe.data), recipe.data.oversample is not None
         with_copies = isinstance(self.settings, PaperAugment) and self.settings.copies
         self.copies = paper_copies(self.spec.size) if with_copies else (None,)
         epoch = [place for place, often in enumerate(repeats) for _ in range(often)]
         self.epoch = [(place, copy) for place in epoch for copy in range(len(self.copies))]
+        if isinstance(self.settings, SmallDataAugment):
+            self.epoch = [(place, copy) for place, often in enumerate(repeats) for copy in range(often)]
         self.layered = [place for place in epoch if len(self.held[place].remains)]
 
     def __len__(self) -> int:
@@ -173,6 +177,9 @@ class Samples(torch.utils.data.Dataset[tuple[Tensor, Tensor, Tensor]]):
             held = self._exchanged(held, self.settings, rng)
             films, extent, truth, swapped = self._at_random(held, self.settings, rng)
             inside = films[0][extent > 0.5] if rng.random() < 0.5 else films[0]
+        elif isinstance(self.settings, SmallDataAugment) and not (self.keeps_originals and copy == 0):
+            films, extent, truth, swapped = self._warped(held, self.settings, rng)
+            inside = films[0][extent > 0.5]
         else:
             films, truth = self._as_in_paper(held, self.copies[copy], rng)
             inside, swapped = held.film[0][held.film[1] > 0.5], False
@@ -180,6 +187,8 @@ class Samples(torch.utils.data.Dataset[tuple[Tensor, Tensor, Tensor]]):
         known = held.known
         planes = torch.zeros(len(known), *self.spec.size)
         planes[known & ~self.is_layer] = truth
+        if isinstance(self.settings, SmallDataAugment):
+            planes = one_class_a_pixel(planes, known, self.targets)
         if remains:
             planes[known & self.is_layer] = film - torch.stack(remains)
         if swapped:
@@ -225,11 +234,21 @@ class Samples(torch.utils.data.Dataset[tuple[Tensor, Tensor, Tensor]]):
         lesions = [target for target in self.targets if isinstance(target, Lesions) and target.label in labels]
         if len(lesions) != 1 or "lungs" not in labels:
             return films, truth
-        nodules, mask = draw_nodules(rng, truth[labels.index("lungs")], square=lesions[0].shape == "square")
+        nodules, mask = draw_nodules(rng, films[0], truth[labels.index("lungs")], square=lesions[0].shape == "square")
         place = labels.index(lesions[0].label)
         truth = truth.clone()
         truth[place] = torch.maximum(truth[place], mask)
         return torch.cat([films[:1] + nodules, films[1:2], films[2:] + nodules]), truth
+
+    def _warped(
+        self, held: Held, settings: SmallDataAugment, rng: np.random.Generator
+    ) -> tuple[Tensor, Tensor, Tensor, bool]:
+        """As ``_at_random``, by the small-data preset."""
+        warp = draw_warp(rng, settings, self.spec.size)
+        place = positions(warp, self.spec.size)
+        films, truth = warp_film(torch.cat([held.film, held.remains.float()]), place, warp), _unit(held.truth)
+        truth = warp_labels(truth, place) if len(truth) else torch.zeros(0, *self.spec.size)
+        return torch.cat([films[:1], films[2:]]), films[1], truth, warp.flipped[0]
 
     def _as_in_paper(self, held: Held, copy: Geometry | None, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
         """Film and what layers leave of it [1 + L', h, w], and known truth [P', h, w], of a film or copy."""

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from xprism.networks.pix2pix import PatchDiscriminator
 from xprism.networks.scan import ScanCritic
 from xprism.objectives.adversarial import AdversarialLoss
-from xprism.objectives.supervised import SupervisedLoss
+from xprism.objectives.supervised import SupervisedLoss, kernels_of, sum_of_squares
 from xprism.objectives.weighting import UncertaintyBalance
 from xprism.training.monitor import Monitor, Noted
 from xprism.training.muon import Muon
@@ -49,13 +49,14 @@ class SupervisedStep:
     """One optimiser follows one loss, the sum of the targets' losses as the recipe balances them.
 
     Where several are learnt, each one's loss is logged; a balance that is learnt moves with the network, and
-    ``noted`` has what every target weighs.
+    ``noted`` has what every target weighs. A penalty on kernels is part of the loss, and logged as ``kernel_l2``.
     """
 
     def __init__(self, recipe: Recipe, network: nn.Module, fabric: Fabric) -> None:
         settings = recipe.objective.supervised
         self._fabric, self._clip, self.noted = fabric, recipe.schedule.clip, Noted()
         self._loss, self._several = SupervisedLoss(recipe.targets, **settings.loss), len(recipe.targets.targets) > 1
+        self._l2, self._kernels = settings.kernel_l2, kernels_of(network)
         optimizer = _optimizer(network, recipe.schedule)
         self._balance = None
         if settings.balance.kind == "learned":
@@ -69,6 +70,9 @@ class SupervisedStep:
         _set_rate(self._optimizer, rate)
         parts = self._loss.parts(self._network(films), planes, known)
         loss = self._total(parts)
+        penalty = self._l2 * sum_of_squares(self._kernels) if self._l2 else None
+        if penalty is not None:
+            loss = loss + penalty
         self._optimizer.zero_grad()
         self._fabric.backward(loss)
         self._fabric.clip_gradients(self._network, self._optimizer, max_norm=self._clip)
@@ -76,6 +80,8 @@ class SupervisedStep:
         if self._balance is not None:
             self.noted = Noted({"balance": self._balance.weights()})
         each = {f"loss_{name}": float(part.detach()) for name, part in parts.items()} if self._several else {}
+        if penalty is not None:
+            each["kernel_l2"] = float(penalty.detach())
         return {"loss": float(loss.detach()), **each}
 
     def _total(self, parts: dict[str, Tensor]) -> Tensor:

@@ -80,23 +80,24 @@ def _grating(rng: Rng, size: tuple[int, int]) -> Pieces:
     yield rows, columns, wave * np.maximum(1 - (down**2 + right**2) / reach**2, 0)
 
 
-def draw_nodules(rng: Rng, where: Tensor, *, square: bool) -> tuple[Tensor, Tensor]:
-    """What one to three nodules add to a film in [0, 1], and the mask of them, both [h, w].
+def draw_nodules(rng: Rng, film: Tensor, where: Tensor, *, square: bool) -> tuple[Tensor, Tensor]:
+    """What one to three nodules add to a film [h, w], and the mask of them, both [h, w].
 
-    Diameters are 1.4 to 9 % of the longer side and heights 0.015 to 0.12, both spread evenly over their logarithms,
-    about as on the films of JSRT. Five in six lie within ``where`` [h, w], others anywhere in the box about it, as
-    behind heart and diaphragm. Outlines are wavy, edges sharp or soft. The mask is a disc, or a square,
-    of the mean diameter.
+    Diameters are 1.4 to 9 % of the longer side, heights 0.2 to 1.3 of the film's standard deviation within ``where``
+    [h, w], both spread evenly over their logarithms, about as on the films of JSRT. Five in six lie within ``where``,
+    others anywhere in the box about it, as behind heart and diaphragm. Outlines are wavy, edges sharp or soft. The mask
+    is a disc, or a square, of the mean diameter.
     """
     size = (where.shape[0], where.shape[1])
     drawn, mask = np.zeros(size, np.float32), np.zeros(size, np.float32)
     inside = np.argwhere(where.numpy() > 0.5)
+    spread = float(film[where > 0.5].std()) if len(inside) > 1 else 0.0
     for _ in range(rng.integers(1, 4) if len(inside) else 0):
         place = inside[rng.integers(len(inside))] + rng.random(2)
         if rng.random() < 1 / 6:
             place = rng.uniform(inside.min(0), inside.max(0) + 1)
         radius = 0.5 * max(size) * np.exp(rng.uniform(np.log(0.014), np.log(0.09)))
-        height = np.exp(rng.uniform(np.log(0.015), np.log(0.12)))
+        height = spread * np.exp(rng.uniform(np.log(0.2), np.log(1.3)))
         rows, columns, down, right = _around(place, 1.6 * radius, size)
         angle, waves = np.arctan2(down, right), np.arange(2, 6)
         swell = rng.normal(0, 0.18, 4) / (waves - 1) * rng.random()

@@ -35,7 +35,7 @@ class Validation:
         self._targets, self._fabric = recipe.targets, fabric
         self._batch, self._last = recipe.schedule.batch, recipe.schedule.steps
         self._loss = SupervisedLoss(recipe.targets, **recipe.objective.supervised.loss)
-        once = recipe.data.model_copy(update={"repeat": {}})
+        once = recipe.data.model_copy(update={"repeat": {}, "oversample": None})
         plain = recipe.model_copy(update={"augment": None, "data": once})
         self._samples = Samples(validation_cases(recipe), plain)
         self._best: dict[str, Any] = {"figure": None, "step": 0, "weights": {}, "looks_since": 0}
