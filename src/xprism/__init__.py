@@ -29,7 +29,7 @@ def read(path: Any, *, polarity: str = "auto") -> Radiograph:
     return read_film(path, polarity=polarity)
 
 
-def load(model: Any = "organs", *, runtime: str = "onnx") -> Predictor:
+def load(model: Any = "chest", *, runtime: str = "onnx") -> Predictor:
     """Load a model by its name in the zoo or by its folder; call it with a ``Radiograph``."""
     from xprism.inference.predictor import Predictor
 

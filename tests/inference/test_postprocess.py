@@ -79,6 +79,19 @@ def test_what_cleaning_removed_does_not_return_on_the_films_grid(shape: tuple[in
     assert not mask[int(0.82 * shape[0]) :, int(0.78 * shape[1]) :].any()
 
 
+def test_two_pieces_are_kept_where_two_are_asked_for() -> None:
+    plane = two_pieces()
+    plane[36, 2] = 0.9
+    cleaned, cleaning = clean_plane(plane, 0.5, keep=2)
+    assert cleaning.removed == 1
+    assert (cleaned[33:37, 40:48] == plane[33:37, 40:48]).all()
+    assert cleaned[36, 2] == 0
+    assert (cleaned[12:16, 10:14] == 1).all()
+    one_piece, nothing = clean_plane(plane[:32, :30], 0.5, keep=2)
+    assert nothing.removed == 0
+    np.testing.assert_array_equal(one_piece, clean_plane(plane[:32, :30], 0.5)[0])
+
+
 def test_cleaning_leaves_its_input_alone() -> None:
     plane = two_pieces()
     before = plane.copy()

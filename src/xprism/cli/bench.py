@@ -12,7 +12,7 @@ def bench(
     film: Annotated[
         Path | None, typer.Argument(help="A film; by default a simulated chest.", show_default=False)
     ] = None,
-    model: Annotated[str, typer.Option(help="Name of a shipped model, or a model folder.")] = "organs",
+    model: Annotated[str, typer.Option(help="Name of a shipped model, or a model folder.")] = "chest",
     runtime: Annotated[str, typer.Option(help="onnx, or openvino (extra 'fast').")] = "onnx",
     size: Annotated[int, typer.Option(help="Side of the simulated film in pixels.", min=64)] = 1024,
     repeat: Annotated[int, typer.Option(help="How many predictions to time.", min=1)] = 10,

@@ -11,7 +11,7 @@ import typer
 def predict(
     films: Annotated[list[Path], typer.Argument(help="Films, or folders to search for films.", show_default=False)],
     out: Annotated[Path, typer.Option("-o", "--out", help="Folder for the results.", show_default=False)],
-    model: Annotated[str, typer.Option(help="Name of a shipped model, or a model folder.")] = "organs",
+    model: Annotated[str, typer.Option(help="Name of a shipped model, or a model folder.")] = "chest",
     to: Annotated[
         str, typer.Option(help="What to write, joined by commas; 'layers' is bones alone, 'dicom' for archives.")
     ] = "masks,json,overlay,report",

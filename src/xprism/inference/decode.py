@@ -14,6 +14,9 @@ from xprism.radiograph import Spacing
 from xprism.result import Lesion
 from xprism.targets import Classes, Layer, Lesions, Masks, Picture, TargetSet
 
+PAIRED = ("lungs", "clavicles")
+"""Masks of two organs at once: tidied, they keep two pieces."""
+
 
 @dataclass(frozen=True)
 class Certainty:
@@ -51,7 +54,7 @@ def decode(
 ) -> Decoded:
     """Read raw outputs [K, h, w] of one ``film`` [H, W], as it is displayed, out on the film's own grid.
 
-    ``clean`` keeps the largest piece of every mask and fills its holes; lesions are left as they are. A layer is taken
+    ``clean`` keeps the largest piece of every mask (two of both lungs or clavicles) and fills its holes; lesions are left as they are. A layer is taken
     from the film, not clipped, so the picture that remains has the film's own depth and detail. Lesions have a size
     in mm where the ``spacing`` is known.
     """
@@ -77,7 +80,8 @@ def decode(
 
 def _masks(decoded: Decoded, target: Masks, planes: NDArray[Any], place: Placement, *, clean: bool) -> None:
     for label, plane in zip(target.labels, planes, strict=True):
-        tidy, cleaning = clean_plane(plane, target.threshold) if clean else (plane, Cleaning())
+        keep = 2 if label in PAIRED else 1
+        tidy, cleaning = clean_plane(plane, target.threshold, keep=keep) if clean else (plane, Cleaning())
         decoded.masks[label] = place.paste(enlarge_mask(tidy, target.threshold, place.window_shape))
         decoded.probabilities[label] = plane
         confidence, stability = certainty(plane, target.threshold, within=tidy >= target.threshold)

@@ -56,8 +56,8 @@ def bounding_window(mask: NDArray[np.bool_]) -> Window | None:
     return slice(int(rows[0]), int(rows[-1]) + 1), slice(int(columns[0]), int(columns[-1]) + 1)
 
 
-def clean_plane(plane: NDArray[Any], threshold: float) -> tuple[NDArray[np.float32], Cleaning]:
-    """Probabilities [h, w] whose mask is one piece without holes, and what had to be done for it.
+def clean_plane(plane: NDArray[Any], threshold: float, *, keep: int = 1) -> tuple[NDArray[np.float32], Cleaning]:
+    """Probabilities [h, w] whose mask is one piece, or up to ``keep``, without holes, and what had to be done for it.
 
     Pieces other than the largest (pixels that touch at corners count as joined) get probability 0,
     holes get 1. A bilinear enlargement mixes only neighbours, so that what was removed stays removed.
@@ -70,15 +70,14 @@ def clean_plane(plane: NDArray[Any], threshold: float) -> tuple[NDArray[np.float
     inside, part = mask[window], cleaned[window]
     area = int(np.count_nonzero(inside))
     pieces, count = ndimage.label(inside, structure=_EIGHT)
-    kept = pieces == 1
-    if count > 1:
-        kept = pieces == 1 + int(np.argmax(np.bincount(pieces.ravel())[1:]))
-        part[inside & ~kept] = 0
+    largest = 1 + np.argsort(-np.bincount(pieces.ravel())[1:], kind="stable")[:keep]
+    kept = np.isin(pieces, largest)
+    part[inside & ~kept] = 0
     kept_area = int(np.count_nonzero(kept))
     holes = _holes(kept)
     part[holes] = 1
     filled = int(np.count_nonzero(holes))
-    return cleaned, Cleaning(count - 1, 1 - kept_area / area, filled / kept_area)
+    return cleaned, Cleaning(count - len(largest), 1 - kept_area / area, filled / kept_area)
 
 
 def _holes(piece: NDArray[np.bool_]) -> NDArray[np.bool_]:
