@@ -83,6 +83,7 @@ def test_a_plain_chest_passes_without_remarks() -> None:
         {"right_lung": (0, 50, 180, 160), "left_lung": (200, 240, 390, 350)},
         {"heart": (180, 360, 290, 400)},
         {"heart": None, "left_lung": None},
+        {"heart": (200, 195, 206, 201), "left_lung": None},
         {"heart": (180, 20, 290, 390)},
     ],
     ids=[
@@ -93,6 +94,7 @@ def test_a_plain_chest_passes_without_remarks() -> None:
         "one above the other",
         "heart beside",
         "one lung only",
+        "one lung and a speck",
         "heart too wide",
     ],
 )

@@ -54,9 +54,9 @@ def decode(
 ) -> Decoded:
     """Read raw outputs [K, h, w] of one ``film`` [H, W], as it is displayed, out on the film's own grid.
 
-    ``clean`` keeps the largest piece of every mask (two of both lungs or clavicles) and fills its holes; lesions are left as they are. A layer is taken
-    from the film, not clipped, so the picture that remains has the film's own depth and detail. Lesions have a size
-    in mm where the ``spacing`` is known.
+    ``clean`` keeps the largest piece of every mask (two of both lungs or clavicles) and fills its holes; lesions are
+    left as they are. A layer is taken from the film, not clipped, so the picture that remains has the film's own depth
+    and detail. Lesions have a size in mm where the ``spacing`` is known.
     """
     values = targets.activate(place.crop(raw))
     decoded = Decoded()

@@ -30,7 +30,8 @@ LIMITS = {
     "lung_missing_ratio": 0.02,
     # Rows that both lungs share, over the height of the shorter one: 0.8 to 1 as a rule.
     "lungs_common_rows_min": 0.25,
-    # The heart's area over that of the lungs: 0.15 to 0.9 as a rule.
+    # The heart's area over that of the lungs: 0.15 to 0.9 as a rule; below the least it counts as missing.
+    "heart_share_min": 0.02,
     "heart_share_max": 4.0,
     # Mean of confidence and stability of the lungs' masks: frontal chests had 0.93 to 0.96, upper or
     # right halves of one 0.85; hips, legs, heads and abdomens 0.2 to 0.65.
@@ -97,7 +98,8 @@ def _heart(structures: Mapping[str, Structure], lungs: list[Structure]) -> Refus
     if heart is None:
         return None
     one_missing = bool(missing_lungs({lung.label: lung for lung in lungs}))
-    if heart.centroid_px is None:
+    speck = heart.area_px < LIMITS["heart_share_min"] * sum(lung.area_px for lung in lungs)
+    if heart.centroid_px is None or speck:
         return Refusal("not_a_chest", "no heart and only one lung found") if one_missing else None
     boxes = [lung.box_px for lung in lungs if lung.box_px is not None]
     between = min(box[1] for box in boxes) < heart.centroid_px[1] < max(box[3] for box in boxes)

@@ -61,6 +61,8 @@ def release(
     told = {"hardware": hardware} | ({"data": statement.data} if statement else {})
     record = draft.training.model_copy(update=told)
     folds = len(set(folds_of(run.recipe).values()))
-    summary = summarise(scores, cases, protocol=f"{folds}-fold cross-validation at the film's own size")
+    whole = {case.case for case in cases} <= {score.case for score in scores}
+    protocol = f"{folds}-fold cross-validation" if whole else "held-out films"
+    summary = summarise(scores, cases, protocol=f"{protocol} at the film's own size")
     card = Card.model_validate(draft.model_dump() | stated | {"training": record, "scores": summary})
     return export_model(run, folder, licence=licence, card=card, check=check_films(run.recipe))
