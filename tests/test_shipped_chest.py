@@ -1,6 +1,7 @@
 """The model of organs and bones that ships, on simulated films that it never saw."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -57,3 +58,12 @@ def test_a_monochrome1_twin_gives_the_same_picture(chest: Predictor) -> None:
     twin = replace(film, stored=(4095 - film.stored).astype(np.uint16), mapping=DisplayMapping(0, 4095, inverted=True))
     ours, theirs = chest(film), chest(twin)
     np.testing.assert_array_equal(ours.pictures["bone_suppressed"], theirs.pictures["bone_suppressed"])
+
+
+def test_a_refused_film_gets_a_result_that_says_so(chest: Predictor, tmp_path: Path) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (300, 300)).astype(np.uint8)
+    result = chest(Radiograph(noise, DisplayMapping(0, 255)))
+    assert result.refused is not None
+    result.save(tmp_path / "film")
+    assert result.refused.reason in (tmp_path / "film" / "report.html").read_text(encoding="utf-8")
+    assert not (tmp_path / "film" / "bone_suppressed.png").exists()

@@ -52,7 +52,10 @@ def _grey(result: Result) -> list[str]:
 
 
 def _layers(result: Result) -> list[Layer]:
-    return [target for target in (result.card.targets if result.card else ()) if isinstance(target, Layer)]
+    """The layers that were taken off; none of a film that was refused."""
+    if result.card is None or result.refused is not None:
+        return []
+    return [target for target in result.card.targets if isinstance(target, Layer)]
 
 
 def _title(result: Result) -> str:
