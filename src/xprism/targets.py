@@ -14,6 +14,9 @@ from xprism.errors import DataError
 
 Array = NDArray[Any]
 
+UNIONS = {"lungs": ("right_lung", "left_lung")}
+"""Unions that are known wherever their parts are, also where no target set names them."""
+
 
 class _Target(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")

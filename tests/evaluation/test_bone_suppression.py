@@ -27,8 +27,8 @@ from xprism.protocols import bone_filters, bone_suppression
 from xprism.protocols.bone_filters import Filters, Laid
 from xprism.protocols.bone_suppression import BoneSuppression, read_regions
 from xprism.protocols.evaluate import Evaluation, evaluate
-from xprism.protocols.predictions import UNIONS, Prediction, open_source
-from xprism.targets import Layer, Picture, TargetSet
+from xprism.protocols.predictions import Prediction, open_source
+from xprism.targets import UNIONS, Layer, Picture, TargetSet
 
 SIZE = 128
 KERNEL = 7  # 31 at 512 pixels

@@ -19,9 +19,9 @@ from xprism.data.manifest import Case, read_manifest, write_manifest
 from xprism.errors import DataError
 from xprism.protocols.evaluate import evaluate
 from xprism.protocols.lesions import LesionScores
-from xprism.protocols.predictions import UNIONS, Prediction
+from xprism.protocols.predictions import Prediction
 from xprism.result import Lesion
-from xprism.targets import Lesions, Masks, TargetSet
+from xprism.targets import UNIONS, Lesions, Masks, TargetSet
 
 GRID, SIZE = 64, 128
 SPOTS = {(20, 20, 24, 28): 0.95, (40, 44, 46, 50): 0.6, (4, 4, 8, 8): 0.2}

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import onnxruntime
 import pytest
+from scipy import ndimage
 
 import tiny_models
 import xprism
@@ -125,6 +126,15 @@ def test_every_kind_of_target_is_read_out() -> None:
     assert best.score == pytest.approx(1 / (1 + np.exp(-1)), abs=1e-4)
     assert set(found.masks) == {"nodule", "ribs", "spine"}
     assert found.masks["ribs"][10, 60]
+
+
+def test_tidied_both_lungs_stay_and_one_heart() -> None:
+    raw = np.full((2, 40, 40), -4, np.float32)
+    raw[:, 5:30, 4:16] = raw[:, 5:28, 24:36] = raw[:, 35:37, 18:20] = 4
+    targets = TargetSet(targets=(Masks(name="organs", labels=("lungs", "heart")),))
+    found = decode(raw, targets, Placement.fit((40, 40), (40, 40)), clean=True, film=np.zeros((40, 40), np.float32))
+    assert [ndimage.label(found.masks[label])[1] for label in ("lungs", "heart")] == [2, 1]
+    assert found.masks["lungs"].sum() == 25 * 12 + 23 * 12
 
 
 def test_three_channel_pictures_come_as_one() -> None:

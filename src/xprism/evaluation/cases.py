@@ -15,8 +15,6 @@ from xprism.targets import TargetSet
 
 Predict = Callable[[Case], dict[str, NDArray[np.bool_]]]
 
-UNIONS = {"lungs": ("right_lung", "left_lung")}
-"""Unions that are known wherever their parts are, also where no target set names them."""
 OVERLAP = "heart_lung_overlap"
 """Structure where heart and lungs lie over each other; scored, but no part of any average."""
 

@@ -12,10 +12,7 @@ from xprism.grid import Placement, resize
 from xprism.inference.postprocess import Cleaning, Piece, bounding_window, clean_plane, enlarge_mask, find_pieces
 from xprism.radiograph import Spacing
 from xprism.result import Lesion
-from xprism.targets import Classes, Layer, Lesions, Masks, Picture, TargetSet
-
-PAIRED = ("lungs", "clavicles")
-"""Masks of two organs at once: tidied, they keep two pieces."""
+from xprism.targets import UNIONS, Classes, Layer, Lesions, Masks, Picture, TargetSet
 
 
 @dataclass(frozen=True)
@@ -54,9 +51,9 @@ def decode(
 ) -> Decoded:
     """Read raw outputs [K, h, w] of one ``film`` [H, W], as it is displayed, out on the film's own grid.
 
-    ``clean`` keeps the largest piece of every mask (two of both lungs or clavicles) and fills its holes; lesions are
-    left as they are. A layer is taken from the film, not clipped, so the picture that remains has the film's own depth
-    and detail. Lesions have a size in mm where the ``spacing`` is known.
+    ``clean`` keeps the largest piece of every mask (two of `lungs`, which are two organs) and fills its holes; lesions
+    are left as they are. A layer is taken from the film, not clipped, so the picture that remains has the film's own
+    depth and detail. Lesions have a size in mm where the ``spacing`` is known.
     """
     values = targets.activate(place.crop(raw))
     decoded = Decoded()
@@ -80,7 +77,7 @@ def decode(
 
 def _masks(decoded: Decoded, target: Masks, planes: NDArray[Any], place: Placement, *, clean: bool) -> None:
     for label, plane in zip(target.labels, planes, strict=True):
-        keep = 2 if label in PAIRED else 1
+        keep = len(UNIONS.get(label, (label,)))
         tidy, cleaning = clean_plane(plane, target.threshold, keep=keep) if clean else (plane, Cleaning())
         decoded.masks[label] = place.paste(enlarge_mask(tidy, target.threshold, place.window_shape))
         decoded.probabilities[label] = plane

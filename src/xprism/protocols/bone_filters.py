@@ -15,8 +15,8 @@ from xprism.evaluation.cases import with_derived
 from xprism.evaluation.linear_filter import SIZE_PX, FilterSums, LinearFilter, filter_sums
 from xprism.evaluation.registration import Shift, find_shift
 from xprism.grid import resize
-from xprism.protocols.predictions import UNIONS
 from xprism.protocols.scoring import truth_on
+from xprism.targets import UNIONS
 
 Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]

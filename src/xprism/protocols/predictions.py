@@ -16,12 +16,11 @@ from xprism.batch.tables import scan
 from xprism.card import Card, sha256_of
 from xprism.data.manifest import Case
 from xprism.errors import CorruptFile, DataError
-from xprism.evaluation.cases import UNIONS as UNIONS
 from xprism.evaluation.cases import unions_of
 from xprism.readers import read
 from xprism.readers.masks import read_flags, read_mask
 from xprism.result import Lesion
-from xprism.targets import Layer, Picture
+from xprism.targets import UNIONS, Layer, Picture
 from xprism.writers.record import read_record
 
 _ENDINGS = (".png", ".gif", ".tif", ".tiff", ".bmp")

@@ -18,10 +18,10 @@ from xprism.evaluation.summary import SummaryRow, summarise
 from xprism.evaluation.tables import write_csv
 from xprism.protocols.crossval import check_films, draft_card, holding_out
 from xprism.protocols.evaluate import Evaluation, evaluate, write_evaluation
-from xprism.protocols.predictions import UNIONS, ModelSource
+from xprism.protocols.predictions import ModelSource
 from xprism.protocols.record import describe, write_description
 from xprism.protocols.scoring import truth_on
-from xprism.targets import Picture
+from xprism.targets import UNIONS, Picture
 from xprism.training.cases import folds_of, held_out_cases
 from xprism.training.export import export_model
 from xprism.training.loop import train

@@ -15,10 +15,10 @@ from torch import Tensor
 
 from xprism.card import InputSpec
 from xprism.data.manifest import Case
-from xprism.evaluation.cases import UNIONS, with_derived
+from xprism.evaluation.cases import with_derived
 from xprism.grid import Placement, resize
 from xprism.radiograph import robust_range
-from xprism.targets import Lesions, TargetSet, Truth
+from xprism.targets import UNIONS, Lesions, TargetSet, Truth
 from xprism.training.augment import (
     NO_PLACES,
     AugmentSettings,

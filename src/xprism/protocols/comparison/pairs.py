@@ -10,7 +10,7 @@ import numpy as np
 
 from xprism.evaluation.statistics import Comparison, compare_scores, holm, p_text
 from xprism.protocols.comparison.runs import RunFolder, shared_cases
-from xprism.protocols.predictions import UNIONS
+from xprism.targets import UNIONS
 
 _SEED = 0
 

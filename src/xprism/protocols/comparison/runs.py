@@ -18,9 +18,8 @@ from xprism.evaluation.scores import Score
 from xprism.evaluation.statistics import refuse_copies
 from xprism.evaluation.summary import SummaryRow, averaged
 from xprism.evaluation.tables import read_csv
-from xprism.protocols.predictions import UNIONS
 from xprism.protocols.published import full_name
-from xprism.targets import Picture
+from xprism.targets import UNIONS, Picture
 
 _AGAIN = "give a folder that 'xprism reproduce' has finished"
 Number = Annotated[int, Field(ge=0)]
