@@ -21,6 +21,7 @@ from xprism.networks import (
     SegNet,
     SegNetBasic,
     SegNetBasicAuthors,
+    SMANet,
     UNet,
     XNet,
 )
@@ -36,6 +37,7 @@ NETWORKS = {
     "fcn": lambda: FCN(3, 5, layers=(1, 2, 2, 1), width=8),
     "invertednet": lambda: InvertedNet(1, 5, width=32),
     "pspnet": lambda: PSPNet(3, 5, layers=(1, 2, 2, 1), width=8),
+    "smanet": lambda: SMANet(3, 5, layers=(1, 2, 2, 1), width=8),
     "deeplab": lambda: DeepLabV3Plus(3, 5, layers=(1, 2, 2, 1), width=8),
     "autoencoder": lambda: AutoEncoder(5, 5, widths=(4, 8)),
     "scan": lambda: Scan(1, 5, width=4),
@@ -47,7 +49,7 @@ NETWORKS = {
     "unet with heads": lambda: UNet(1, 5, heads=(1, 4), norm="gn", width=8, levels=3),
 }
 
-PADS = (XNet, SegNetBasic, SegNetBasicAuthors)
+PADS = (XNet, SegNetBasic, SegNetBasicAuthors, SMANet)
 """Networks that take films of any size."""
 
 

@@ -14,6 +14,7 @@ from xprism.networks.pix2pix import Pix2PixGenerator
 from xprism.networks.pspnet import PSPNet
 from xprism.networks.scan import Scan
 from xprism.networks.segnet import SegNet, SegNetBasic
+from xprism.networks.smanet import SMANet
 from xprism.networks.unet import UNet
 from xprism.networks.xnet import SegNetBasicAuthors, XNet
 
@@ -25,6 +26,7 @@ NETWORKS: dict[str, Callable[..., nn.Module]] = {
     "fcn": FCN,
     "invertednet": InvertedNet,
     "pspnet": PSPNet,
+    "smanet": SMANet,
     "deeplab": DeepLabV3Plus,
     "autoencoder": AutoEncoder,
     "scan": Scan,
@@ -45,6 +47,7 @@ __all__ = [
     "MOSegNet",
     "PSPNet",
     "Pix2PixGenerator",
+    "SMANet",
     "Scan",
     "SegNet",
     "SegNetBasic",

@@ -106,6 +106,16 @@ class PSPNetPart(_OnResNet):
     kind: Literal["pspnet"]
 
 
+class SMANetPart(_OnResNet):
+    """A reconstruction of SMANet (``networks.SMANet``); 38,998,760 parameters with four classes."""
+
+    multiple: ClassVar[int] = 1
+    kind: Literal["smanet"]
+    context: Literal["attention", "psp", "none"] = Field(
+        "attention", description="how several scales are looked at; psp: pyramid pooling as in PSPNet"
+    )
+
+
 class DeepLabPart(_OnResNet):
     """DeepLabV3+ on a dilated ResNet (``networks.DeepLabV3Plus``); 40,347,555 parameters as it stands."""
 
@@ -192,6 +202,7 @@ NetworkPart = Annotated[
     | InvertedNetPart
     | FCNPart
     | PSPNetPart
+    | SMANetPart
     | DeepLabPart
     | AutoEncoderPart
     | ScanPart
