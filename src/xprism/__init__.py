@@ -30,7 +30,7 @@ def read(path: Any, *, polarity: str = "auto") -> Radiograph:
 
 
 def load(model: Any = "chest", *, runtime: str = "onnx") -> Predictor:
-    """Load a model by its name in the zoo or by its folder; call it with a ``Radiograph``."""
-    from xprism.inference.predictor import Predictor
+    """Load a model by its name in the zoo or by its folder, or a list of them; call it with a ``Radiograph``."""
+    from xprism.inference.together import load_predictor
 
-    return Predictor.load(model, runtime=runtime)
+    return load_predictor(model, runtime=runtime)

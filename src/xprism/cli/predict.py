@@ -11,7 +11,9 @@ import typer
 def predict(
     films: Annotated[list[Path], typer.Argument(help="Films, or folders to search for films.", show_default=False)],
     out: Annotated[Path, typer.Option("-o", "--out", help="Folder for the results.", show_default=False)],
-    model: Annotated[str, typer.Option(help="Name of a shipped model, or a model folder.")] = "chest",
+    model: Annotated[
+        str, typer.Option(help="Shipped model or model folder; several, joined by commas, see each film together.")
+    ] = "chest",
     to: Annotated[
         str, typer.Option(help="What to write, joined by commas; 'layers' is bones alone, 'dicom' for archives.")
     ] = "masks,json,overlay,report",
@@ -43,7 +45,7 @@ def predict(
     """
     from xprism.batch import Part, find_films, predict_films
     from xprism.cli.progress import FilmProgress, conclude
-    from xprism.inference.predictor import Predictor
+    from xprism.inference.together import load_predictor
     from xprism.writers import dicom
     from xprism.writers.folder import check_kinds
 
@@ -52,7 +54,7 @@ def predict(
         dicom.need_dicom()
     share = None if part is None else Part.parse(part)
     found = find_films(films, out)
-    predictor = Predictor.load(model, runtime=runtime)
+    predictor = load_predictor(model, runtime=runtime)
     total = sum(share is None or share.holds(film.name) for film in found)
     with FilmProgress(total) as progress:
         summary = predict_films(
