@@ -133,14 +133,14 @@ def test_a_layer_known_in_a_region_teaches_there_alone(cases: list[Case], tiny_r
         film, planes, known = samples[number]
         assert known.tolist() == [True, True, True, False]
         assert film.isfinite().all()
-        assert planes[2, :31].isfinite().all()
+        assert planes[2, :29].isfinite().all()
         assert planes[2, 33:].isnan().all()
     raw = torch.zeros(1, 3, 64, 64, requires_grad=True)
     layer = SupervisedLoss(TARGETS)._layer(raw[:, 2:], planes[None, 2:3], known[None, 2:3])
     layer.backward()
     assert layer.isfinite()
     assert raw.grad is not None
-    assert raw.grad[0, 2, :30].abs().min() > 0
+    assert raw.grad[0, 2, :28].abs().min() > 0
     assert not raw.grad[0, 2, 33:].any()
 
 
@@ -201,6 +201,36 @@ def test_a_faint_layer_is_learnt_as_well_as_a_strong_one() -> None:
     costs = [float(loss(scale * (planes[:, :3] + 0.3 * off.float()), scale * planes, known)) for scale in (0.05, 1, 20)]
     assert costs[1] == pytest.approx(costs[2], rel=0.02)
     assert 0.7 * costs[1] < costs[0] < costs[1]
+
+
+def _tissue_cost(error: np.ndarray, tissue: np.ndarray) -> float:
+    """Of the third output's error, where all of the film is tissue and the layer is as strong as is typical."""
+    layer = np.full_like(tissue, 0.05)
+    raw, planes = np.zeros((2, 3, *tissue.shape)), np.zeros((2, 4, *tissue.shape))
+    raw[:, 2], planes[:, 2] = layer + error, layer
+    loss = SupervisedLoss(TARGETS, layer=0, layer_edges=0, layer_tissue=2.0)
+    known, films = torch.tensor(2 * [[False, False, True, False]]), torch.tensor(tissue + layer).float()
+    shown = films.expand(2, 1, *tissue.shape)
+    return float(loss(torch.tensor(raw).float(), torch.tensor(planes).float(), known, films=shown))
+
+
+def test_what_a_layer_takes_of_the_tissue_costs_its_share_of_the_tissues_edges() -> None:
+    tissue, expected = np.random.default_rng(7).normal(size=(64, 64)), 0.0
+    for scale in (1, 2, 4, 8):
+        coarse = tissue.reshape(64 // scale, scale, 64 // scale, scale).mean((1, 3))
+        power = np.zeros_like(coarse)
+        power[:-1] += np.diff(coarse, axis=0) ** 2
+        power[:, :-1] += np.diff(coarse, axis=1) ** 2
+        windows = power.reshape(len(coarse) // 8, 8, len(coarse) // 8, 8).mean((1, 3))
+        expected += 2 * np.sqrt(windows).mean() / 4
+    assert _tissue_cost(0.3 * tissue, tissue) == pytest.approx(0.3 * expected, rel=1e-3)
+    assert _tissue_cost(-0.3 * tissue, tissue) == pytest.approx(0.3 * expected, rel=1e-3)
+
+
+def test_an_error_across_the_tissue_costs_nothing_of_it() -> None:
+    across, along = np.meshgrid(np.sin(np.arange(64)), np.cos(np.arange(64)))
+    assert _tissue_cost(across, along) == pytest.approx(0, abs=1e-6)
+    assert _tissue_cost(along, along) > 0.1
 
 
 def test_outputs_that_were_there_before_go_on_when_a_layer_is_added(tiny_recipe: Recipe, tmp_path: Path) -> None:

@@ -19,6 +19,9 @@ TYPICAL_LAYER, FAINT_LAYER = 0.05, 0.2
 """Mean absolute value of a bone layer in units of the network's input, and the share of it below which layers of
 one film count no more than those of another."""
 
+NOISE_POWER = 1e-5
+"""Mean square of differences between neighbours, in units of the network's input, below which there is no tissue."""
+
 
 class SupervisedLoss:
     """Weighted cross-entropy plus soft Dice for masks and classes; L1, squared error and 1 - MS-SSIM for pictures.
@@ -31,7 +34,8 @@ class SupervisedLoss:
     covers, no more than ``largest_class_weight``.
     Pictures are compared in parts of their range; layers by L1 of their values and of their differences
     between neighbours (``layer_edges``), in units of the network's input, where they are known (not NaN): the mean
-    over pixels and over blocks of 2, 4 and 8 pixels, in parts of the layer's own strength.
+    over pixels and over blocks of 2, 4 and 8 pixels, in parts of the layer's own strength. ``layer_tissue`` weighs
+    what a layer takes of the tissue beside it: for which the films [B, 1, H, W] are needed.
     """
 
     def __init__(
@@ -45,6 +49,7 @@ class SupervisedLoss:
         ms_ssim: float = 0.0,
         layer: float = 5.0,
         layer_edges: float = 5.0,
+        layer_tissue: float = 0.0,
         weights: Mapping[str, float] | None = None,
         tasks: Mapping[str, float] | None = None,
         class_weights: ClassWeighting = "none",
@@ -54,30 +59,30 @@ class SupervisedLoss:
         self.cross_entropy, self.dice = cross_entropy, dice
         self.class_weights, self.largest_class_weight = class_weights, largest_class_weight
         self.l1, self.mse, self.ms_ssim = l1, mse, ms_ssim
-        self.layer, self.layer_edges = layer, layer_edges
+        self.layer, self.layer_edges, self.layer_tissue = layer, layer_edges, layer_tissue
         weights, tasks = weights or {}, tasks or {}
         self._tasks = {target.name: tasks.get(target.name, 1.0) for target in targets}
         self._weights = torch.tensor([weights.get(label, 1.0) for label in targets.channel_labels])
 
-    def __call__(self, raw: Tensor, planes: Tensor, known: Tensor) -> Tensor:
-        return self.total(self.parts(raw, planes, known))
+    def __call__(self, raw: Tensor, planes: Tensor, known: Tensor, *, films: Tensor | None = None) -> Tensor:
+        return self.total(self.parts(raw, planes, known, films=films))
 
     def total(self, parts: Mapping[str, Tensor]) -> Tensor:
         """The sum of the targets' losses, each as often as it counts."""
         return torch.stack([self._tasks[name] * part for name, part in parts.items()]).sum()
 
-    def parts(self, raw: Tensor, planes: Tensor, known: Tensor) -> dict[str, Tensor]:
+    def parts(self, raw: Tensor, planes: Tensor, known: Tensor, *, films: Tensor | None = None) -> dict[str, Tensor]:
         """The loss of each target by its name, a scalar, before they are weighed against each other."""
         raw = raw.float()
-        return {target.name: self._part(target, raw, planes, known) for target in self.targets}
+        return {target.name: self._part(target, raw, planes, known, films) for target in self.targets}
 
-    def _part(self, target: Target, raw: Tensor, planes: Tensor, known: Tensor) -> Tensor:
+    def _part(self, target: Target, raw: Tensor, planes: Tensor, known: Tensor, films: Tensor | None) -> Tensor:
         part = self.targets.slices[target.name]
         share = (raw[:, part], planes[:, part], known[:, part])
         if isinstance(target, Picture):
             return self._picture(target, *share)
         if isinstance(target, Layer):
-            return self._layer(*share)
+            return self._layer(*share, films)
         if isinstance(target, Classes):
             return self._classes(*share)
         tanh = isinstance(target, Masks) and target.activation == "tanh"
@@ -127,9 +132,13 @@ class SupervisedLoss:
             cost = cost + self.ms_ssim * (1 - ms_ssim(made, real))
         return _over_known(cost, known)
 
-    def _layer(self, made: Tensor, real: Tensor, known: Tensor) -> Tensor:
+    def _layer(self, made: Tensor, real: Tensor, known: Tensor, films: Tensor | None = None) -> Tensor:
         is_known = (~real.isnan()).float()
         apart = torch.where(real.isnan(), 0.0, made - real)
+        tissue = None
+        if self.layer_tissue:
+            assert films is not None, "what a layer takes of the tissue is told from the films"
+            tissue = torch.where(real.isnan(), 0.0, films[:, :1] - real)
         cost = torch.zeros_like(known, dtype=torch.float32)
         for scale in LAYER_SCALES:
             coarse, whole = F.avg_pool2d(apart, scale), (F.avg_pool2d(is_known, scale) > 0.999).float()
@@ -139,10 +148,31 @@ class SupervisedLoss:
                 both = whole.narrow(axis, 0, n) * whole.narrow(axis, 1, n)
                 edges = (coarse.diff(dim=axis).abs() * both).mean((2, 3))
                 cost = cost + self.layer_edges / len(LAYER_SCALES) * edges
+            if tissue is not None:
+                taken = _taken(coarse, F.avg_pool2d(tissue, scale), whole)
+                cost = cost + self.layer_tissue / len(LAYER_SCALES) * taken
         # A film of low contrast has a faint layer; it is to be learnt as well as a strong one.
         size = (real.nan_to_num(0).abs() * is_known).mean((2, 3)) / is_known.mean((2, 3)).clamp(min=1e-6)
         cost = cost * (1 + FAINT_LAYER) * TYPICAL_LAYER / (size + FAINT_LAYER * TYPICAL_LAYER)
         return _over_known(cost, known)
+
+
+def _taken(apart: Tensor, tissue: Tensor, whole: Tensor) -> Tensor:
+    """What of the tissue's own structure lies in a layer's error, [B, K] from planes [B, K, H, W].
+
+    In windows of 8 x 8 pixels the error's differences between neighbours are projected on the tissue's: a bone that
+    was missed cancels out there, a nodule that was taken for one does not.
+    """
+    window = min(8, *tissue.shape[-2:])
+    along, power = torch.zeros(()), torch.full((), NOISE_POWER)
+    for axis in (2, 3):
+        n = tissue.shape[axis] - 1
+        both = whole.narrow(axis, 0, n) * whole.narrow(axis, 1, n)
+        edges = F.pad(tissue.diff(dim=axis) * both, (0, 1, 0, 0) if axis == 3 else (0, 0, 0, 1))
+        missed = F.pad(apart.diff(dim=axis), (0, 1, 0, 0) if axis == 3 else (0, 0, 0, 1))
+        along = along + F.avg_pool2d(missed * edges, window)
+        power = power + F.avg_pool2d(edges.square(), window)
+    return (along.abs() / power.sqrt()).mean((2, 3))
 
 
 def kernels_of(network: nn.Module) -> list[Tensor]:

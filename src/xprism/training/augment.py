@@ -169,10 +169,13 @@ def sampling_grid(geometry: Geometry, size: tuple[int, int]) -> Tensor:
     return grid + shifts.permute(0, 2, 3, 1)
 
 
-def resample(planes: Tensor, grid: Tensor, *, replicate: bool = False) -> Tensor:
-    """Planes [C, H, W] at the positions of ``grid``, bilinear; outside is zero, or the nearest edge."""
-    padding = "border" if replicate else "zeros"
-    return F.grid_sample(planes[None], grid, mode="bilinear", padding_mode=padding, align_corners=False)[0]
+def resample(planes: Tensor, grid: Tensor, *, replicate: bool = False, cubic: bool = False) -> Tensor:
+    """Planes [C, H, W] at the positions of ``grid``; outside is zero, or the nearest edge.
+
+    Bilinear, or ``cubic``, which keeps the fine detail that a film has when it is shrunk to the grid at once.
+    """
+    padding, mode = "border" if replicate else "zeros", "bicubic" if cubic else "bilinear"
+    return F.grid_sample(planes[None], grid, mode=mode, padding_mode=padding, align_corners=False)[0]
 
 
 @dataclass(frozen=True)

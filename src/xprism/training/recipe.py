@@ -121,6 +121,7 @@ class SupervisedPart(Part):
     ms_ssim: Weight = Field(0.0, description="weight of 1 - MS-SSIM, for pictures")
     layer: Weight = Field(5.0, description="weight of the absolute difference, for layers")
     layer_edges: Weight = Field(5.0, description="weight of the difference of neighbouring pixels, for layers")
+    layer_tissue: Weight = Field(0.0, description="weight of what of the film's tissue is in a layer's error")
     weights: dict[str, Weight] = Field(
         default_factory=dict, description="how often the mask of a label counts; once where not given"
     )

@@ -44,15 +44,21 @@ def load_run(folder: Path | str) -> Run:
     folder = Path(folder)
     if not is_run(folder):
         raise DataError("no checkpoint.pt", where=str(folder), remedy="give the folder of a training that has begun")
-    recipe = Recipe.model_validate(yaml.safe_load((folder / "recipe.yaml").read_text(encoding="utf-8")))
-    state = load_checkpoint(folder / "checkpoint.pt")
+    recipe, state = _recipe_of(folder), load_checkpoint(folder / "checkpoint.pt")
     network = build_network(recipe)
     best = state.get("validation") or {}
     network.load_state_dict(best.get("weights") or state["ema"])
     return Run(folder, recipe, network.eval(), state["seconds"] / 60)
 
 
+def _recipe_of(folder: Path) -> Recipe:
+    return Recipe.model_validate(yaml.safe_load((folder / "recipe.yaml").read_text(encoding="utf-8")))
+
+
 def total_minutes(run: Run) -> float:
     """Minutes of a training and of those that it goes on from."""
-    start = run.recipe.starting_point
-    return run.minutes + (total_minutes(load_run(start)) if start is not None and is_run(start) else 0.0)
+    minutes, start = run.minutes, run.recipe.starting_point
+    while start is not None and is_run(start):
+        minutes += load_checkpoint(Path(start) / "checkpoint.pt")["seconds"] / 60
+        start = _recipe_of(Path(start)).starting_point
+    return minutes

@@ -201,7 +201,8 @@ class Samples(torch.utils.data.Dataset[tuple[Tensor, Tensor, Tensor]]):
             return held
         other = self.held[rng.choice(self.layered)]
         layer = (other.film[:1] - other.remains[:1]).nan_to_num(0)
-        layer = resample(layer, sampling_grid(draw_geometry(rng, settings), (layer.shape[1], layer.shape[2])))
+        place = sampling_grid(draw_geometry(rng, settings), (layer.shape[1], layer.shape[2]))
+        layer = resample(layer, place, cubic=True)
         below = torch.where(held.remains[:1].isnan(), held.film[:1], held.remains[:1].float())
         film = (below + float(rng.uniform(0.6, 1.4)) * layer).clamp(0, 1)
         return Held(torch.cat([film, held.film[1:]]), held.truth[:0], held.remains[:1], held.known & self.is_layer)
@@ -212,7 +213,7 @@ class Samples(torch.utils.data.Dataset[tuple[Tensor, Tensor, Tensor]]):
         """Film and what layers leave of it [1 + L', h, w], extent, known truth [P', h, w], and whether sides swap."""
         geometry, look = draw_geometry(rng, settings, held.lesions), draw_look(rng, settings)
         grid = sampling_grid(geometry, self.spec.size)
-        films = resample(torch.cat([held.film, held.remains.float()]), grid, replicate=geometry.replicate)
+        films = resample(torch.cat([held.film, held.remains.float()]), grid, replicate=geometry.replicate, cubic=True)
         truth = resample(_unit(held.truth), grid) if len(held.truth) else torch.zeros(0, *self.spec.size)
         if settings.tissue_probability and rng.random() < settings.tissue_probability:
             tissue = draw_tissue(rng, self.spec.size)

@@ -68,7 +68,7 @@ class SupervisedStep:
 
     def __call__(self, films: Tensor, planes: Tensor, known: Tensor, *, rate: float) -> dict[str, float]:
         _set_rate(self._optimizer, rate)
-        parts = self._loss.parts(self._network(films), planes, known)
+        parts = self._loss.parts(self._network(films), planes, known, films=films)
         loss = self._total(parts)
         penalty = self._l2 * sum_of_squares(self._kernels) if self._l2 else None
         if penalty is not None:
@@ -190,7 +190,7 @@ class AdversarialStep(_Duel):
         parts = {"l1": self._loss.l1(made, real, have), "adversarial": self._loss.generator(judged)}
         total = parts["adversarial"] + self._loss.l1_weight * parts["l1"]
         if self._rest is not None:
-            parts["supervised"] = self._rest(raw, planes, known)
+            parts["supervised"] = self._rest(raw, planes, known, films)
             total = total + parts["supervised"]
         self._move_network(total, rate=rate)
         parts = {"loss": total, **parts, "discriminator": discriminator}
@@ -220,7 +220,7 @@ class CriticStep(_Duel):
         shown_made, shown_real = (torch.cat([films, some], 1) if self._film else some for some in (made, real))
         discriminator = self._move_judge(shown_real, shown_made, rate=rate)
         parts = {
-            "supervised": self._supervised(raw, planes, known),
+            "supervised": self._supervised(raw, planes, known, films=films),
             "adversarial": self._loss.generator(self._judgement(shown_made)),
             "l1": self._loss.l1(made.detach(), real, known),
         }
@@ -239,8 +239,8 @@ class _Rest:
         targets, self._channels, self._planes = recipe.targets.part(names)
         self._loss = SupervisedLoss(targets, **settings.loss)
 
-    def __call__(self, raw: Tensor, planes: Tensor, known: Tensor) -> Tensor:
-        return self._loss(raw[:, self._channels], planes[:, self._planes], known[:, self._planes])
+    def __call__(self, raw: Tensor, planes: Tensor, known: Tensor, films: Tensor) -> Tensor:
+        return self._loss(raw[:, self._channels], planes[:, self._planes], known[:, self._planes], films=films)
 
 
 STEPS: dict[str, Callable[[Recipe, nn.Module, Fabric], Step]] = {

@@ -98,7 +98,7 @@ class Validation:
             raw = network(films).float()
         if self._part.measure == "loss":
             each = (slice(k, k + 1) for k in range(len(raw)) if known[k].any())
-            return [float(self._loss(raw[film], planes[film], known[film])) for film in each]
+            return [float(self._loss(raw[film], planes[film], known[film], films=films[film])) for film in each]
         return dice_scores(self._targets, raw.cpu().numpy(), planes.cpu().numpy() >= 0.5, known.cpu().numpy())
 
 
