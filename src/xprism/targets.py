@@ -61,17 +61,44 @@ class Masks(_Target):
         return {label: known[label].astype(np.float32) for label in wanted if label in known}
 
 
+Share = Annotated[float, Field(gt=0, lt=1)]
+
+
 class Classes(_Target):
-    """Exclusive classes, one channel a label, softmax over them; truth is one integer map by the target's name."""
+    """Exclusive classes, one channel a label, softmax over them; truth is one integer map by the target's name.
+
+    A pixel is given the class of the largest probability. A class with a threshold is given wherever its probability
+    is above that, and nowhere else, where the largest of the others counts. ``temperature`` and thresholds serve a
+    model in use; they change nothing about how it learns.
+    """
 
     kind: Literal["classes"] = "classes"
     labels: tuple[str, ...] = Field(min_length=2, description="the classes by their number, from 0")
+    temperature: float = Field(1.0, gt=0, description="raw outputs are divided by it before the softmax")
+    thresholds: dict[str, Share] = Field(default_factory=dict, description="by class; at least one class has none")
+    part_thresholds: dict[str, dict[str, Share]] = Field(
+        default_factory=dict, description="by part of the body, then by class, in place of those for all films"
+    )
+
+    @model_validator(mode="after")
+    def _thresholds_leave_a_class(self) -> Classes:
+        for part in (None, *self.part_thresholds):
+            given = self.thresholds_for(part).keys()
+            if given - set(self.labels) or given == set(self.labels):
+                raise ValueError(f"thresholds must be of some of {self.labels}, not of all, and not {sorted(given)}")
+        return self
 
     @property
     def channel_labels(self) -> tuple[str, ...]:
         return self.labels
 
+    def thresholds_for(self, part: str | None) -> dict[str, float]:
+        """The thresholds by class for films of a part of the body, ``neck of femur`` being ``NECK_OF_FEMUR`` too."""
+        own = {plain_name(name): of_part for name, of_part in self.part_thresholds.items()}
+        return self.thresholds | own.get(plain_name(part or ""), {})
+
     def activate(self, raw: Array) -> Array:
+        raw = raw / self.temperature
         shifted = np.exp(raw - raw.max(axis=-3, keepdims=True))
         return np.asarray(shifted / shifted.sum(axis=-3, keepdims=True))
 
@@ -305,6 +332,11 @@ class TargetSet(BaseModel):
     def planes_of(self, values: Array) -> dict[str, Array]:
         """Each channel [..., H, W] of values [..., K, H, W] by its label."""
         return {label: values[..., k, :, :] for k, label in enumerate(self.channel_labels)}
+
+
+def plain_name(part: str) -> str:
+    """A part of the body as it is compared: lower case, with underscores."""
+    return part.strip().lower().replace("-", "_").replace(" ", "_")
 
 
 def _other_side(label: str) -> str:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
+    from xprism.data.manifest import Case
     from xprism.evaluation.summary import SummaryRow
     from xprism.protocols.evaluate import Evaluation
 
@@ -17,7 +18,8 @@ def evaluate(
         str,
         typer.Argument(
             metavar="MODEL_OR_PREDICTIONS",
-            help="A shipped model, a model folder, results of 'xprism predict', or a folder of masks named like cases.",
+            help="A shipped model, a model folder, the folder of a training or of a cross-validation, results of "
+            "'xprism predict', or a folder of masks named like cases.",
         ),
     ],
     manifest: Annotated[Path, typer.Argument(help="Manifest of films and their truth, a CSV file.")],
@@ -43,6 +45,19 @@ def evaluate(
             help="When a finding is true: centre (it lies in the lesion's square) or iou (0.5 of box and square)."
         ),
     ] = "centre",
+    threshold_of: Annotated[
+        str, typer.Option("--threshold-of", help="Class of a class map whose thresholds are looked at.")
+    ] = "soft_tissue",
+    false_share: Annotated[
+        float,
+        typer.Option(help="Of what is found to be that class, the part that may be false.", min=0, max=1),
+    ] = 0.03,
+    tidy_bones: Annotated[
+        int | None,
+        typer.Option(
+            help="Of class maps: open bones by 10 x 10 pixels, dilate them by so many.", min=1, show_default=False
+        ),
+    ] = None,
     figures: Annotated[bool, typer.Option(help="Draw box plots and panels (extra 'evaluate').")] = True,
     runtime: Annotated[str, typer.Option(help="onnx, or openvino (extra 'fast'); for a model.")] = "onnx",
     clean: Annotated[
@@ -58,7 +73,10 @@ def evaluate(
 
     Writes a row a case and structure, a summary, box plots, and panels of the best and worst cases; for
     bone-suppressed pictures also measures that see bones, beside the film itself and the best linear filter; for
-    lesions every finding, recall and precision, and free-response curves.
+    lesions every finding, recall and precision, and free-response curves; for class maps precision and recall, ROC
+    curves, calibration and thresholds. Of a training whose films of the validation are known, class maps are scored
+    on those too, and temperature and thresholds chosen on them. Of a cross-validation every case is predicted by the
+    model that did not learn from it.
     Exit code: 0 all cases were scored, 3 some were not or not wholly, 1 none was, 2 the command could
     not start.
     """
@@ -70,18 +88,30 @@ def evaluate(
     from xprism.evaluation.lesion_matching import checked_rule
     from xprism.progress import Progress
     from xprism.protocols.bone_suppression import BoneSuppression, read_regions
+    from xprism.protocols.classes import ClassScores
     from xprism.protocols.evaluate import check_out, write_evaluation
     from xprism.protocols.evaluate import evaluate as score
+    from xprism.protocols.fold_models import FoldsSource, folds_of, with_folds
     from xprism.protocols.lesions import LesionScores
-    from xprism.protocols.predictions import open_source
+    from xprism.protocols.predictions import Source, open_source
+    from xprism.protocols.run_models import chose_weights, is_run, model_of
 
     cases = read_manifest(manifest)
     check_out(out, overwrite=overwrite, inputs=(Path(predictions), manifest.parent))
-    source = open_source(predictions, cases, made_by=made_by, runtime=runtime, clean=clean, force=force)
+    watched: tuple[Case, ...] = ()
+    if is_run(Path(predictions)):
+        model = model_of(Path(predictions))
+        watched, predictions = chose_weights(Path(predictions), model), str(model)
+    if folds := folds_of(Path(predictions)):
+        cases = with_folds(cases, folds)
+        source: Source = FoldsSource(folds, runtime=runtime, clean=clean, force=force)
+    else:
+        source = open_source(predictions, cases, made_by=made_by, runtime=runtime, clean=clean, force=force)
     bones = BoneSuppression(cases, source, nodules=read_regions(nodules) if nodules else ())
     lesions = LesionScores(rule=checked_rule(lesion_rule))
-    with Progress("cases", len(cases)) as progress:
-        found = score(cases, source, bones=bones, lesions=lesions, on_case=progress.step)
+    classes = ClassScores(validation=watched, doubted=threshold_of, wanted=false_share, dilation_px=tidy_bones)
+    with Progress("cases", len(cases) + 2 * len(watched)) as progress:
+        found = score(cases, source, bones=bones, lesions=lesions, classes=classes, on_case=progress.step)
     write_evaluation(found, out, manifest=manifest, figures=figures, overwrite=overwrite)
     conclude(found, out)
     raise typer.Exit(found.exit_code)
@@ -90,6 +120,7 @@ def evaluate(
 def conclude(found: Evaluation, out: Path) -> None:
     """Print the main figures, what was not scored, and where everything lies."""
     from xprism.cli.bone_table import bone_lines
+    from xprism.cli.class_table import class_lines
     from xprism.cli.lesion_table import lesion_lines
 
     for table in (("dice", "jaccard", "hd95", "assd"), ("rmse", "psnr", "mssim")):
@@ -106,7 +137,7 @@ def conclude(found: Evaluation, out: Path) -> None:
     if found.bones is not None:
         for line in bone_lines(found.bones):
             typer.echo(line)
-    for line in lesion_lines(found.lesions):
+    for line in (*lesion_lines(found.lesions), *class_lines(found.classes)):
         typer.echo(line)
     if found.never_predicted:
         typer.echo(f"in the manifest, but not in the predictions: {', '.join(found.never_predicted)}")

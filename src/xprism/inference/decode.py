@@ -48,12 +48,14 @@ def decode(
     clean: bool,
     film: NDArray[np.float32],
     spacing: Spacing | None = None,
+    part: str | None = None,
 ) -> Decoded:
     """Read raw outputs [K, h, w] of one ``film`` [H, W], as it is displayed, out on the film's own grid.
 
     ``clean`` keeps the largest piece of every mask (two of `lungs`, which are two organs) and fills its holes; lesions
     are left as they are. A layer is taken from the film, not clipped, so the picture that remains has the film's own
-    depth and detail. Lesions have a size in mm where the ``spacing`` is known.
+    depth and detail. Lesions have a size in mm where the ``spacing`` is known. Thresholds of classes are those for the
+    ``part`` of the body.
     """
     values = targets.activate(place.crop(raw))
     decoded = Decoded()
@@ -69,7 +71,7 @@ def decode(
                 resize(planes[0] * np.float32(place.grey), place.window_shape)
             )
         elif isinstance(target, Classes):
-            decoded.classes[target.name] = place.paste(_classes(planes, place.window_shape))
+            decoded.classes[target.name] = place.paste(_classes(target, planes, place.window_shape, part))
         else:
             _lesions(decoded, target, planes[0], place, spacing)
     return decoded
@@ -101,11 +103,16 @@ def _picture(planes: NDArray[Any], film: tuple[int, int]) -> NDArray[np.float32]
     return enlarged[0] if len(enlarged) == 1 else np.stack(enlarged, axis=-1)
 
 
-def _classes(planes: NDArray[Any], film: tuple[int, int]) -> NDArray[np.uint8]:
-    best = resize(planes[0], film).copy()
-    index = np.zeros(film, np.uint8)
-    for k, plane in enumerate(planes[1:], start=1):
+def _classes(
+    target: Classes, planes: NDArray[Any], film: tuple[int, int], part: str | None = None
+) -> NDArray[np.uint8]:
+    """The class [H, W] of every pixel: that of the largest probability, or by the target's thresholds."""
+    thresholds, index = target.thresholds_for(part), np.zeros(film, np.uint8)
+    best = np.full(film, -2, np.float32)
+    for k, (label, plane) in enumerate(zip(target.labels, planes, strict=True)):
         enlarged = resize(plane, film)
+        if label in thresholds:  # before every class without a threshold, or behind
+            enlarged = np.where(enlarged > thresholds[label], enlarged + 2, enlarged - 2)
         better = enlarged > best
         index[better] = k
         np.copyto(best, enlarged, where=better)

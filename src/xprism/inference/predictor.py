@@ -92,7 +92,15 @@ class Predictor:
 
     def infer(self, prepared: Prepared) -> NDArray[Any]:
         """Raw outputs [K, h, w] of the network. Raises ``ModelError`` where they do not fit the card."""
-        raw = self._runtime(prepared.grid)
+        found = self._answer(prepared.grid)
+        if self.card.input.mirrored:
+            mirrored = self._answer(np.ascontiguousarray(prepared.grid[..., ::-1]))
+            sides = list(self.card.targets.other_side[: len(found)])
+            found = (found + mirrored[sides, :, ::-1]) / 2
+        return found
+
+    def _answer(self, grid: NDArray[np.float32]) -> NDArray[Any]:
+        raw = self._runtime(grid)
         wanted = (1, self.card.targets.channels, *self.card.input.size)
         if raw.shape != wanted:
             raise ModelError(
@@ -109,7 +117,15 @@ class Predictor:
         if raw is None:
             return replace(result, refused=prepared.header, quality=Quality(0.0))
         film, spacing = prepared.film.display, prepared.film.spacing
-        decoded = decode(raw, self.card.targets, prepared.place, clean=options.clean, film=film, spacing=spacing)
+        decoded = decode(
+            raw,
+            self.card.targets,
+            prepared.place,
+            clean=options.clean,
+            film=film,
+            spacing=spacing,
+            part=prepared.film.body_part,
+        )
         structures = structures_of(decoded, self.card, prepared.film)
         refusal = prepared.header
         if self.chest and refusal is None:

@@ -24,10 +24,12 @@ from xprism.evaluation.scores import Score
 from xprism.evaluation.summary import SummaryRow, summarise
 from xprism.evaluation.tables import csv_text
 from xprism.protocols.bone_suppression import BoneSuppression
+from xprism.protocols.classes import FILES as CLASS_FILES
+from xprism.protocols.classes import ClassScores
 from xprism.protocols.lesions import FILES as LESION_FILES
 from xprism.protocols.lesions import LesionScores
 from xprism.protocols.predictions import Source
-from xprism.protocols.scoring import pair, score_pair
+from xprism.protocols.scoring import Pair, pair, score_pair
 from xprism.writers.folder import TEMPORARY
 
 FILES = (
@@ -40,6 +42,7 @@ FILES = (
     "boxplots.png",
     "panels.png",
     *LESION_FILES,
+    *CLASS_FILES,
 )
 """Everything an evaluation may leave in its folder."""
 
@@ -64,7 +67,7 @@ class Evaluation:
     ``known`` names what the truth of each case holds, ``predicted`` what there were predictions of;
     ``unknown`` are cases without any truth, ``resized`` those whose truth had another size than the film.
     ``bones`` has measured the bone-suppressed pictures, if that was asked for; ``lesions`` has judged findings where
-    there were any to judge.
+    there were any to judge, ``classes`` has counted class maps.
     """
 
     source: Source
@@ -78,11 +81,13 @@ class Evaluation:
     resized: list[str] = field(default_factory=list)
     bones: BoneSuppression | None = None
     lesions: LesionScores = field(default_factory=LesionScores)
+    classes: ClassScores = field(default_factory=ClassScores)
 
     @property
     def scored_cases(self) -> set[str]:
         """The cases of which something was scored."""
-        return {score.case for score in self.scores} | {film.case for film in self.lesions.films}
+        of_maps = {film.case for film in self.classes.every} & {case.case for case in self.cases}
+        return {score.case for score in self.scores} | {film.case for film in self.lesions.films} | of_maps
 
     @property
     def scored(self) -> int:
@@ -102,7 +107,8 @@ class Evaluation:
     @property
     def by_name(self) -> int:
         """How many cases were scored on the prediction of a film of the same name but other content."""
-        return len({score.case for score in self.scores if score.matched_by == "name"})
+        maps = {film.case for film in self.classes.every if film.matched_by == "name"}
+        return len({score.case for score in self.scores if score.matched_by == "name"} | maps)
 
     @property
     def never_predicted(self) -> list[str]:
@@ -123,14 +129,17 @@ def evaluate(
     *,
     bones: BoneSuppression | None = None,
     lesions: LesionScores | None = None,
+    classes: ClassScores | None = None,
     on_case: Callable[[str], None] = lambda case: None,
 ) -> Evaluation:
     """Score the predictions of a source against the truth of cases, each on its film's own grid.
 
     A case that cannot be scored becomes a ``Problem`` and never stops the rest. ``bones`` measures
-    bone-suppressed pictures along the way; ``lesions`` judges findings, by the usual rule where it is not given.
+    bone-suppressed pictures along the way; ``lesions`` judges findings, by the usual rule where it is not given;
+    ``classes`` counts class maps, and knows the films that chose the model's weights, if any, which come first.
     """
-    found = Evaluation(source, cases, bones=bones, lesions=lesions or LesionScores())
+    found = Evaluation(source, cases, bones=bones, lesions=lesions or LesionScores(), classes=classes or ClassScores())
+    found.classes.fit(lambda use: _through_validation(found, use, on_case))
     for case in cases:
         try:
             _score(found, case)
@@ -163,9 +172,11 @@ def write_evaluation(
             made.mkdir()
             _fill(found, made, manifest)
             if figures:
+                from xprism.protocols.class_figures import draw_classes
                 from xprism.protocols.evaluation_figures import draw
 
                 draw(found, made)
+                draw_classes(found.classes, found.source, found.cases, made)
             _publish(made, out)
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
@@ -193,7 +204,7 @@ def _score(found: Evaluation, case: Case) -> None:
     names = {label: np.zeros((1, 1), bool) for label in truth}
     known = found.known[case.case] = frozenset(with_derived(names, found.source.unions))
     both = pair(case, found.source, truth)
-    predicted = {*both.prediction.masks, *both.prediction.pictures}
+    predicted = {*both.prediction.masks, *both.prediction.pictures, *both.prediction.classes}
     found.predicted |= predicted
     scores = score_pair(both)
     # A picture whose truth is cut to masks that the case does not know is not known itself.
@@ -203,8 +214,20 @@ def _score(found: Evaluation, case: Case) -> None:
         found.resized.append(case.case)
     if found.bones is not None:
         found.bones.add(both)
+    found.classes.add(both)
     if not (found.lesions.add(both) or truth):
         found.unknown.append(case.case)
+
+
+def _through_validation(found: Evaluation, use: Callable[[Pair], object], on_case: Callable[[str], None]) -> None:
+    """``use`` every film that chose the weights; those that cannot be scored are problems, once."""
+    for case in found.classes.validation:
+        try:
+            use(pair(case, found.source, case.load_truth()))
+        except Exception as error:  # one bad case must not stop the others
+            problem = _problem(case.case, error)
+            found.problems += [problem] if problem not in found.problems else []
+        on_case(case.case)
 
 
 def _structures_missing(found: Evaluation) -> list[Problem]:
@@ -242,7 +265,7 @@ def _fill(found: Evaluation, folder: Path, manifest: Path) -> None:
     if bones is not None:
         of_bones = (("bone_suppression.csv", BoneRow, bones.rows), ("nodule_contrast.csv", NoduleRow, bones.nodules))
         tables += [table for table in of_bones if table[2]]
-    tables += found.lesions.tables
+    tables += [*found.lesions.tables, *found.classes.tables]
     for name, kind, records in tables:
         (folder / name).write_text(csv_text(kind, records), encoding="utf-8", newline="")
     text = json.dumps(_record(found, manifest), indent=1, ensure_ascii=False)
@@ -270,6 +293,8 @@ def _record(found: Evaluation, manifest: Path) -> dict[str, Any]:
         record["bone_suppression"] = found.bones.record
     if found.lesions.films:
         record["lesions"] = found.lesions.record
+    if found.classes.films:
+        record["classes"] = found.classes.record
     return record
 
 

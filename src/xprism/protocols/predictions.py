@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from typing import Any, Protocol
 
@@ -17,6 +17,7 @@ from xprism.card import Card, sha256_of
 from xprism.data.manifest import Case
 from xprism.errors import CorruptFile, DataError
 from xprism.evaluation.cases import unions_of
+from xprism.protocols.class_maps import ClassMap, class_maps, stored_class_map
 from xprism.readers import read
 from xprism.readers.masks import read_flags, read_mask
 from xprism.result import Lesion
@@ -43,7 +44,8 @@ class Refused(NoPrediction):
 class Prediction:
     """What was predicted of one case: masks bool [H, W] by label, and pictures in the units of their targets.
 
-    ``lesions`` has the findings of every label that was looked for, also where there is none. ``spacing`` is
+    ``lesions`` has the findings of every label that was looked for, also where there is none, ``classes`` the class
+    maps by target, whose single classes are among the masks too. ``spacing`` is
     (row, column) in mm where the source knows the film's. ``matched_by`` says how the prediction was found:
     ``model`` (made just now), ``sha256`` of the film, ``name`` of the film (whose content is another), or ``file``
     (named like the case).
@@ -54,6 +56,7 @@ class Prediction:
     pictures: dict[str, tuple[Picture, NDArray[Any]]] = field(default_factory=dict)
     spacing: tuple[float, float] | None = None
     lesions: dict[str, tuple[Lesion, ...]] = field(default_factory=dict)
+    classes: dict[str, ClassMap] = field(default_factory=dict)
 
 
 class Source(Protocol):
@@ -115,7 +118,11 @@ class ModelSource:
 
     def __call__(self, case: Case) -> Prediction:
         film = read(case.film, polarity=case.attributes.get("polarity", "auto"))
-        result = self._predictor(film, clean=self._clean, force=self._force)
+        if film.body_part is None and not self._predictor.chest:  # a card may have thresholds for parts of the body
+            film = replace(film, body_part=case.attributes.get("body_part", "").upper() or None)
+        options, prepared = self._predictor.options(clean=self._clean, force=self._force), self._predictor.prepare(film)
+        raw = self._predictor.infer(prepared) if self._predictor.needs_network(prepared, options) else None
+        result = self._predictor.finish(prepared, raw, options)
         if result.refused is not None:
             raise _refused(result.refused.code, result.refused.reason)
         masks: dict[str, NDArray[Any]] = dict(result.masks)
@@ -125,7 +132,9 @@ class ModelSource:
         targets |= {one.leaves: Picture(name=one.leaves) for one in self._targets if isinstance(one, Layer)}
         pictures = {name: (targets[name], values) for name, values in result.pictures.items()}
         spacing = None if film.spacing is None else (film.spacing.row_mm, film.spacing.column_mm)
-        return Prediction("model", masks, pictures, spacing, _by_label(result.lesion_labels, result.lesions))
+        lesions = _by_label(result.lesion_labels, result.lesions)
+        maps = class_maps(self._targets, result, raw, prepared.place)
+        return Prediction("model", masks, pictures, spacing, lesions, maps)
 
 
 class RecordSource:
@@ -155,17 +164,20 @@ class RecordSource:
             raise NoPrediction("the prediction was made without masks", where=str(folder), remedy=_AGAIN)
         masks: dict[str, NDArray[Any]] = {}
         pictures: dict[str, tuple[Picture, NDArray[Any]]] = {}
+        maps: dict[str, ClassMap] = {}
         for file, reading in record["images"].items():
             if reading["kind"] == "picture":
                 target = self._target(reading)
                 pictures[target.name] = target, _picture(folder / file, reading)
             elif reading["kind"] != "layer":  # what it leaves of the film is there as a picture
                 masks |= _masks(folder / file, reading)
+            if reading["kind"] == "classes":
+                maps[reading["target"]] = stored_class_map(reading, _pixels(folder / file))
         # A film that is not here cannot say its spacing again; its record can.
         known = record["input"]["spacing"] if not case.film.is_file() else None
         spacing = (known["row_mm"], known["column_mm"]) if known else None
         findings = [_lesion(one) for one in record["lesions"]]
-        return Prediction(how, masks, pictures, spacing, _by_label(record.get("lesion_labels", ()), findings))
+        return Prediction(how, masks, pictures, spacing, _by_label(record.get("lesion_labels", ()), findings), maps)
 
     def _target(self, reading: Mapping[str, Any]) -> Picture:
         name, (low, high) = reading["target"], reading["range"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from xprism.evaluation.summary import SummaryRow, summarise
 from xprism.evaluation.tables import write_csv
 from xprism.protocols.crossval import check_films, draft_card, holding_out
 from xprism.protocols.evaluate import Evaluation, evaluate, write_evaluation
-from xprism.protocols.predictions import ModelSource
+from xprism.protocols.fold_models import FoldsSource, with_folds
 from xprism.protocols.record import describe, write_description
 from xprism.protocols.scoring import truth_on
 from xprism.targets import UNIONS, Picture
@@ -58,24 +58,25 @@ def reproduce(
     """
     chosen = recipe.data.hold_out
     folds = sorted(set(folds_of(recipe).values())) if chosen is None else [chosen]
-    runs, parts = [], []
+    runs: dict[int, Run] = {}
+    cases: list[Case] = []
     for fold in folds:
         part = holding_out(recipe, fold)
-        run = train(part, folder / f"fold-{fold}", resume=True)
-        cases, model = held_out_cases(part), run.folder / "model"
-        export_model(run, model, licence=None, card=draft_card(run), check=check_films(part))
-        parts.append(evaluate(cases, ModelSource(str(model), runtime="onnx", clean=False, force=True), on_case=on_case))
-        runs.append(run)
-    found = _together(parts)
+        runs[fold] = run = train(part, folder / f"fold-{fold}", resume=True)
+        export_model(run, run.folder / "model", licence=None, card=draft_card(run), check=check_films(part))
+        cases += held_out_cases(part)
+    folders = {fold: run.folder for fold, run in runs.items()}
+    source = FoldsSource(folders, runtime="onnx", clean=False, force=True)
+    found = evaluate(with_folds(cases, folders), source, on_case=on_case)
     manifest = folder / "held-out.csv"
     write_manifest(manifest, found.cases)
     write_evaluation(found, folder / "evaluation", manifest=manifest, overwrite=True)
     floors = floors_of(recipe, found.cases)
     if floors:
         write_csv(folder / "floors.csv", SummaryRow, floors)
-    facts = describe(name, recipe, tuple(runs), profile=profile, held_out=len(found.cases))
+    facts = describe(name, recipe, tuple(runs.values()), profile=profile, held_out=len(found.cases))
     write_description(folder, facts)
-    return Reproduction(found, floors, tuple(runs), folder, facts)
+    return Reproduction(found, floors, tuple(runs.values()), folder, facts)
 
 
 def floors_of(recipe: Recipe, cases: Sequence[Case]) -> list[SummaryRow]:
@@ -106,27 +107,3 @@ def _floors_of_case(target: Picture, case: Case) -> Iterator[Score]:
     for way, made in made_by.items():
         for region, measures in picture_measures(made, real, lungs=lungs, cut=bool(target.within)):
             yield Score(structure=f"{target.name}:{way}", region=region, **about, **measures)
-
-
-def _together(parts: Sequence[Evaluation]) -> Evaluation:
-    """One evaluation of several folds, each predicted by its own model."""
-    first = parts[0]
-    if len(parts) == 1:
-        return first
-    joined = replace(
-        first,
-        cases=[case for part in parts for case in part.cases],
-        scores=[score for part in parts for score in part.scores],
-        problems=[problem for part in parts for problem in part.problems],
-        predicted={name for part in parts for name in part.predicted},
-        resized=[name for part in parts for name in part.resized],
-        known={name: known for part in parts for name, known in part.known.items()},
-        unknown=[name for part in parts for name in part.unknown],
-    )
-    joined.summary = summarise(
-        joined.scores,
-        unions=first.source.unions,
-        expected=joined.known,
-        generator=np.random.default_rng(SEED),
-    )
-    return joined

@@ -14,6 +14,7 @@ from xprism.errors import DataError
 from xprism.evaluation.cases import with_derived
 from xprism.evaluation.scores import Score, grey_levels, mask_measures, picture_measures, true_levels
 from xprism.grid import resize
+from xprism.protocols.class_maps import nearest
 from xprism.protocols.predictions import Prediction, Source
 from xprism.readers import read
 
@@ -52,8 +53,9 @@ def pair(case: Case, source: Source, truth: Mapping[str, NDArray[Any]]) -> Pair:
 
 
 def truth_on(film: Shape, truth: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
-    """True masks and pictures [h, w] at the film's size: bilinear, a mask where it is a half or more.
+    """True masks, class maps and pictures [h, w] at the film's size.
 
+    Bilinear, a mask where it is a half or more; class maps by the nearest pixel.
     Raises ``DataError`` where one does not have the film's shape.
     """
     return {name: _onto(film, plane, name) for name, plane in truth.items()}
@@ -103,5 +105,7 @@ def _onto(film: Shape, plane: NDArray[Any], name: str) -> NDArray[Any]:
             f"the true {name} has {rows} x {columns} pixels, the film {film[0]} x {film[1]}: not the same shape",
             remedy="correct the manifest or the file",
         )
+    if plane.dtype == np.uint8:  # the numbers of classes
+        return nearest(plane, film)
     larger = resize(plane, film)
     return np.asarray(larger >= 0.5) if plane.dtype == bool else larger
