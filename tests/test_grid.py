@@ -73,6 +73,14 @@ def test_wide_blank_borders_are_left_out_and_masks_return_to_their_place() -> No
     np.testing.assert_allclose(ndimage.center_of_mass(back), (140, 230), atol=1)
 
 
+def test_a_model_may_ask_for_the_whole_film_with_its_borders() -> None:
+    film = np.zeros((300, 400), np.float32)
+    film[40:240, 150:350] = 1 + np.random.default_rng(3).random((200, 200))
+    grid, place = prepare(film, InputSpec(size=(96, 128), whole=True))
+    assert place.window == (0, 0, 300, 400)
+    assert np.all(grid[0, 0, :, :40] == grid.min())
+
+
 @pytest.mark.parametrize("border", [0, 10])
 def test_films_without_wide_borders_are_shown_whole(border: int) -> None:
     film = np.pad(np.random.default_rng(4).random((300, 300)), border)

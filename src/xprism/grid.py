@@ -119,11 +119,12 @@ def prepare(
 ) -> tuple[NDArray[np.float32], Placement]:
     """A display image [H, W] as network input [1, 1, h, w], with the placement that leads back.
 
-    Wide blank borders are left out; pixels that are not square (``row_to_column`` is height over
-    width) are made so. Grey values are scaled by percentiles of what is shown.
+    Wide blank borders are left out, unless the whole film is asked for; pixels that are not square (``row_to_column``
+    is height over width) are made so. Grey values are scaled by percentiles of what is shown.
     """
     shape = (int(display.shape[0]), int(display.shape[1]))
-    place = Placement.fit(shape, spec.size, window=content_window(display), row_to_column=row_to_column)
+    window = None if spec.whole else content_window(display)
+    place = Placement.fit(shape, spec.size, window=window, row_to_column=row_to_column)
     film = resize(place.cut(display), (place.height, place.width))
     low, high = robust_range(film, spec.low_percent, spec.high_percent)
     scaled = np.clip((film - low) * np.float32(2 / (high - low)) - 1, -spec.clip, spec.clip)
