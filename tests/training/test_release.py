@@ -6,9 +6,12 @@ from pathlib import Path
 import pytest
 
 from xprism.card import Card
-from xprism.errors import RecipeError
+from xprism.errors import DataError, RecipeError
 from xprism.evaluation.cases import CaseScore
-from xprism.protocols.release import load_statement, release
+from xprism.evaluation.lesion_rows import LesionFilm, LesionRow
+from xprism.evaluation.lesion_summary import FrocRow, froc_rows
+from xprism.evaluation.tables import write_csv
+from xprism.protocols.release import load_statement, read_curves, release
 from xprism.training.loop import train
 from xprism.training.recipe import Recipe
 
@@ -34,3 +37,21 @@ def test_a_statement_that_leaves_something_out_is_refused(tmp_path: Path) -> Non
     (tmp_path / "card.yaml").write_text("version: '1'\n")
     with pytest.raises(RecipeError, match="summary: Field required"):
         load_statement(tmp_path / "card.yaml")
+
+
+def test_points_of_a_free_response_curve_go_onto_the_card(tmp_path: Path) -> None:
+    films = [LesionFilm(f"c{k}", f"s{k}", "nodule", 1) for k in range(4)]
+    found = [
+        LesionRow(f"c{k}", f"s{k}", "nodule", "hit", score=0.9 - k / 10, reported=True, lesion=1) for k in range(3)
+    ]
+    false = [
+        LesionRow("c3", "s3", "nodule", "false", score=score, reported=True) for score in (0.85, 0.75, 0.74, 0.73, 0.2)
+    ]
+    missed = [LesionRow("c3", "s3", "nodule", "missed", lesion=1)]
+    write_csv(tmp_path / "froc.csv", FrocRow, froc_rows(films, [*found, *false, *missed], rule="centre"))
+    at_one, at_two = read_curves(tmp_path / "froc.csv")
+    assert (at_one.measure, at_one.structure) == ("sensitivity at 1 false findings a film", "nodule")
+    assert (at_one.mean, at_one.films) == (0.75, 4)  # four false findings above all but the last of them
+    assert at_two.mean == 0.75
+    with pytest.raises(DataError, match="cannot be read"):
+        read_curves(tmp_path / "nothing.csv")

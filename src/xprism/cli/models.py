@@ -58,16 +58,18 @@ def export(
     card: Annotated[Path | None, typer.Option(help="What the makers state, a YAML file.")] = None,
     licence: Annotated[Path | None, typer.Option(help="Licence text that goes with the model.")] = None,
     scores: Annotated[Path | None, typer.Option(help="scores.csv of a cross-validation, for the card.")] = None,
+    froc: Annotated[Path | None, typer.Option(help="froc.csv of its evaluation, for the card.")] = None,
 ) -> None:
     """Write a trained model as a folder for use: ONNX, fp16 weights, card and licence."""
     from xprism.cli.extras import need_train
 
     need_train()
     from xprism.protocols.crossval import read_scores
-    from xprism.protocols.release import load_statement, release
+    from xprism.protocols.release import load_statement, read_curves, release
     from xprism.training.runs import load_run
 
     measured = read_scores(scores) if scores else []
     statement = load_statement(card) if card else None
-    made = release(load_run(run), out, statement=statement, licence=licence, scores=measured)
+    curves = read_curves(froc) if froc else ()
+    made = release(load_run(run), out, statement=statement, licence=licence, scores=measured, curves=curves)
     typer.echo(f"{made.name} {made.version}, {made.parameters:,} parameters, in {out}")
