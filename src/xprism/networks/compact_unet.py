@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import cast
 
 import torch
@@ -11,7 +12,7 @@ from torch.nn import functional as F
 
 from xprism.networks.shapes import as_input
 
-BANDS_PX = (1, 2, 4, 8, 16)
+MEANS_PX = (2, 4, 8, 16)
 
 
 class CompactUNet(nn.Module):
@@ -21,7 +22,7 @@ class CompactUNet(nn.Module):
     say least, out of the network. [B, in_channels, H, W] in, raw outputs [B, out_channels, H, W] out;
     H and W are multiples of ``multiple`` = 2 ** len(widths). ``blocks`` residual blocks follow the
     first one of each encoder level. The last ``gated`` outputs are layers of the film: besides a plane of its own
-    each is a sum of the film's bands (see ``film_bands``) weighed pixel by pixel, so that its edges are the film's
+    each is a sum of the film's bands (see ``film_bands``) weighed place by place, so that its edges are the film's
     own; gates begin at zero.
     """
 
@@ -48,7 +49,7 @@ class CompactUNet(nn.Module):
         self.head = nn.Sequential(nn.Conv2d(widths[0], 4 * out_channels, 3, padding=1), nn.PixelShuffle(2))
         self.gated = gated
         if gated:
-            gates = nn.Conv2d(widths[0], 4 * gated * len(BANDS_PX), 3, padding=1)
+            gates = nn.Conv2d(widths[0], (4 + len(MEANS_PX)) * gated, 3, padding=1)
             nn.init.zeros_(gates.weight)
             nn.init.zeros_(gates.bias)  # type: ignore[arg-type]
             self.gates = nn.Sequential(gates)
@@ -66,37 +67,48 @@ class CompactUNet(nn.Module):
         if not self.gated:
             raw: Tensor = self.head(x)
             return raw
-        # One convolution for planes and gates, and a sum before pixels are put in their places: both save time.
+        # One convolution for planes and gates, and sums before pixels are put in their places: both save time.
         head, gates = cast(nn.Conv2d, self.head[0]), cast(nn.Conv2d, self.gates[0])
         biases = torch.cat([cast(Tensor, head.bias), cast(Tensor, gates.bias)])
         shares = F.conv2d(x, torch.cat([head.weight, gates.weight]), biases, padding=1)
-        outputs, own = head.out_channels, 4 * self.gated
-        plain, layers, weights = torch.split(shares, [outputs - own, own, gates.out_channels], dim=1)
-        bands = bands_by_place(film[:, :1])[:, None]
-        seen = (weights.reshape(-1, self.gated, *bands.shape[2:]) * bands).reshape(
-            -1, self.gated, len(BANDS_PX), 4, *bands.shape[3:]
+        own, coarse = 4 * self.gated, len(MEANS_PX) * self.gated
+        parts = torch.split(shares, [head.out_channels - own, own, own, coarse], dim=1)
+        plain, layers, finest, weights = parts
+        detail, bands = film_bands(film[:, :1])
+        seen = torch.cat(
+            [(share * bands).sum(1, keepdim=True) for share in torch.split(weights, len(MEANS_PX), dim=1)], 1
         )
-        placed: Tensor = self.head[1](torch.cat([plain, layers + seen.sum(2).flatten(1, 2)], 1))
+        layers = layers + finest * detail.repeat(1, self.gated, 1, 1) + doubled(seen)
+        placed: Tensor = self.head[1](torch.cat([plain, layers], 1))
         return placed
 
 
-def bands_by_place(film: Tensor) -> Tensor:
-    """The bands of a film [B, 1, H, W] with the pixels of each 2 x 2 block side by side, [B, 20, H / 2, W / 2].
+def film_bands(film: Tensor) -> tuple[Tensor, Tensor]:
+    """What a film [B, 1, H, W] loses to its 2 x 2 means, [B, 4, H / 2, W / 2], and what those lose to coarser ones.
 
-    What is lost from one blur to the next, finest first. Blurs are means of 3 x 3 blocks of 1, 2, 4, 8 and 16 pixels,
-    and linear between blocks.
+    The first holds the four pixels of each 2 x 2 block side by side. The second, [B, 4, H / 2, W / 2], is the
+    difference from one blur of the means to the next, finest first: means of 3 x 3 blocks of 2, 4, 8 and 16 pixels.
+    Blurs are linear between blocks. Doubled and added up, with the coarsest blur, all make the film.
     """
-    blurs = [film]
-    for step in BANDS_PX:
-        coarse = film if step == 1 else F.avg_pool2d(film, step)
+    half = F.avg_pool2d(film, 2)
+    blurs = [half]
+    for block in MEANS_PX:
+        step = block // 2
+        coarse = half if step == 1 else F.avg_pool2d(half, step)
         coarse = F.avg_pool2d(F.pad(coarse, (1, 1, 1, 1), mode="replicate"), 3, stride=1)
         if step > 1:
             coarse = F.interpolate(coarse, scale_factor=float(step), mode="bilinear", align_corners=False)
         blurs.append(coarse)
-    n = len(BANDS_PX)
-    lost = torch.eye(n, n + 1) - torch.eye(n + 1)[1:]
-    kernel = torch.einsum("nm,pij->npmij", lost, torch.eye(4).view(4, 2, 2)).flatten(0, 1)
-    return F.conv2d(torch.cat(blurs, 1), kernel.to(film), stride=2)
+    lost = torch.cat([fine - coarse for fine, coarse in pairwise(blurs)], 1)
+    return F.pixel_unshuffle(film, 2) - doubled(half), lost
+
+
+def doubled(planes: Tensor) -> Tensor:
+    """Planes [B, C, h, w] at twice the resolution, linear between pixels: the four of each block, [B, 4 C, h, w]."""
+    nearer = torch.tensor([[0.25, 0.75, 0.0], [0.0, 0.75, 0.25]])
+    kernel = torch.einsum("ri,cj->rcij", nearer, nearer).reshape(4, 1, 3, 3).repeat(planes.shape[1], 1, 1, 1)
+    padded = F.pad(planes, (1, 1, 1, 1), mode="replicate")
+    return F.conv2d(padded, kernel.to(planes), groups=planes.shape[1])
 
 
 class Residual(nn.Module):
