@@ -31,9 +31,6 @@ class InputSpec(_Part):
     clip: float = Field(1.5, ge=1, description="values are cut off beyond this")
     inverted: bool = Field(False, description="lungs bright, as on the films of the pix2pix papers")
     whole: bool = Field(False, description="a model in use sees wide blank borders, too, as training does")
-    mirrored: bool = Field(
-        False, description="a model in use sees the film and its mirror image, and its answers are averaged"
-    )
 
 
 class Score(_Part):

@@ -92,15 +92,7 @@ class Predictor:
 
     def infer(self, prepared: Prepared) -> NDArray[Any]:
         """Raw outputs [K, h, w] of the network. Raises ``ModelError`` where they do not fit the card."""
-        found = self._answer(prepared.grid)
-        if self.card.input.mirrored:
-            mirrored = self._answer(np.ascontiguousarray(prepared.grid[..., ::-1]))
-            sides = list(self.card.targets.other_side[: len(found)])
-            found = (found + mirrored[sides, :, ::-1]) / 2
-        return found
-
-    def _answer(self, grid: NDArray[np.float32]) -> NDArray[Any]:
-        raw = self._runtime(grid)
+        raw = self._runtime(prepared.grid)
         wanted = (1, self.card.targets.channels, *self.card.input.size)
         if raw.shape != wanted:
             raise ModelError(

@@ -54,7 +54,7 @@ class Together(Predictor):
         """As for one model; models of equal input share one grid."""
         first, *others = self.models
         seen = first.prepare(film)
-        also = (seen if _alike(first, other) else other.prepare(film) for other in others)
+        also = (seen if other.card.input == first.card.input else other.prepare(film) for other in others)
         return PreparedTogether(seen.film, seen.grid, seen.place, seen.header, tuple(also))
 
     def infer(self, prepared: Prepared) -> Any:
@@ -71,12 +71,6 @@ class Together(Predictor):
         for other, seen, values, added in zip(others, _others(prepared), raw[1:], self._added, strict=True):
             result = _with(result, other, seen, values, added, clean=options.clean)
         return result
-
-
-def _alike(one: Predictor, other: Predictor) -> bool:
-    """Whether both bring a film onto the same grid."""
-    grids = (model.card.input.model_copy(update={"mirrored": False}) for model in (one, other))
-    return next(grids) == next(grids)
 
 
 def _others(prepared: Prepared) -> tuple[Prepared, ...]:
