@@ -11,7 +11,7 @@ import pytest
 import tiny_models
 
 # Making a model needs torch; where only the using side is installed these rooms are left out.
-collect_ignore = [] if find_spec("torch") else ["training", "objectives", "networks", "protocols"]
+collect_ignore = [] if find_spec("torch") else ["training", "synthesis", "objectives", "networks", "protocols"]
 
 
 @pytest.fixture(scope="session")

@@ -19,6 +19,7 @@ from xprism.cli import (
     models,
     predict,
     reproduce,
+    synth,
     train,
     version,
 )
@@ -61,6 +62,7 @@ app.command()(train.train)
 app.command()(crossval.crossval)
 app.command()(curve.curve)
 app.command()(reproduce.reproduce)
+app.add_typer(synth.app, name="synth")
 app.add_typer(data.app, name="data")
 app.add_typer(dicom.app, name="dicom")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
@@ -15,17 +16,22 @@ from xprism.training.curves import loss_curves
 
 
 class TrainingLog:
-    """Takes in one line a step; lines of steps after ``done`` are forgotten at the start, as they are taken again."""
+    """Takes in one line a step; lines of steps after ``done`` are forgotten at the start, as they are taken again.
 
-    def __init__(self, folder: Path, *, steps: int, done: int, silent: bool = False) -> None:
-        self._folder, self._steps, self._done, self._silent = folder, steps, done, silent
+    Where steps take unlike times, ``work`` says how much of the training is done after so many.
+    """
+
+    def __init__(
+        self, folder: Path, *, steps: int, done: int, silent: bool = False, work: Callable[[int], float] = float
+    ) -> None:
+        self._folder, self._steps, self._done, self._silent, self._work = folder, steps, done, silent, work
         self._open = ExitStack()
 
     def __enter__(self) -> Self:
         if not self._silent:
             path = self._folder / "metrics.jsonl"
             _forget_after(path, self._done)
-            self._shown = self._open.enter_context(Progress("training", self._steps, done=self._done))
+            self._shown = self._open.enter_context(Progress("training", self._steps, done=self._done, work=self._work))
             self._lines = self._open.enter_context(path.open("a", encoding="utf-8"))
             self._board = self._open.enter_context(Board(self._folder, done=self._done))
         return self

@@ -215,11 +215,16 @@ def _describe(recipe: Recipe, folder: Path) -> None:
     for name, cases in (("held-out", held_out_cases(recipe)), ("validation", validation_cases(recipe))):
         if cases:
             write_manifest(folder / f"{name}.csv", cases)
+    note_environment(folder, threads=recipe.schedule.threads)
+
+
+def note_environment(folder: Path, *, threads: int) -> None:
+    """Write ``environment.json``: on what, and by which versions, a run is made."""
     facts = {
         "python": platform.python_version(),
         "torch": torch.__version__,
         "processor": _processor(),
-        "threads": recipe.schedule.threads or torch.get_num_threads(),
+        "threads": threads or torch.get_num_threads(),
         "device": torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu",
     }
     (folder / "environment.json").write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")

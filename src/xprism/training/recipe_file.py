@@ -6,7 +6,7 @@ import difflib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import yaml
 from pydantic import BaseModel, ValidationError
@@ -15,17 +15,19 @@ from xprism.errors import RecipeError
 from xprism.training.recipe import Recipe
 
 Key = tuple[str | int, ...]
+Model = TypeVar("Model", bound=BaseModel)
+PAGE = "docs/reference/recipe.md"
 
 
 @dataclass
-class _Settings:
+class Settings:
     """Settings as nested mappings, and where each of them was said: ``file:line`` and the file's folder."""
 
     content: dict[str, Any]
     said: dict[Key, str] = field(default_factory=dict)
     folder: dict[Key, Path] = field(default_factory=dict)
 
-    def merge(self, newer: _Settings) -> None:
+    def merge(self, newer: Settings) -> None:
         """Take over what ``newer`` says; mappings are joined, anything else is replaced."""
         _join(self.content, newer.content)
         self.said = _without_below(self.said, newer.replaced) | newer.said
@@ -42,6 +44,11 @@ class _Settings:
             if key[:length] in self.said:
                 return self.said[key[:length]]
         return ""
+
+    def absolute(self, key: Key, path: Path, *, home: Path) -> Path:
+        """A path that was said at ``key``, relative to the file that said it, or to ``home`` where none did."""
+        place = next((self.folder[key[:n]] for n in range(len(key), 0, -1) if key[:n] in self.folder), home)
+        return (place / path).resolve()
 
 
 def _at(content: Any, key: Key) -> Any:
@@ -63,7 +70,14 @@ def load_recipe(path: Path | str, *, profile: str | None = None, changes: tuple[
     A recipe may say ``extends: other.yaml``; it then need only say what differs. Paths are relative
     to the file that states them. Raises ``RecipeError`` naming file, line, setting and what to write.
     """
-    path = Path(path)
+    recipe, settings = load_settings(Recipe, Path(path), profile=profile, changes=changes, page=PAGE)
+    return _with_paths(recipe, settings, Path(path).parent)
+
+
+def load_settings(
+    model: type[Model], path: Path, *, profile: str | None, changes: tuple[str, ...], page: str
+) -> tuple[Model, Settings]:
+    """The settings of any ``model`` read as ``load_recipe`` does, and where each was said; ``page`` explains them."""
     settings = _read(path, ())
     profiles = settings.content.pop("profiles", None) or {}
     if profile is not None:
@@ -74,17 +88,16 @@ def load_recipe(path: Path | str, *, profile: str | None = None, changes: tuple[
     for change in changes:
         settings.merge(_change(settings, change))
     try:
-        recipe = Recipe.model_validate(settings.content)
+        return model.model_validate(settings.content), settings
     except ValidationError as error:
-        raise _explained(error, settings) from None
-    return _with_paths(recipe, settings, path.parent)
+        raise _explained(error, settings, model, page) from None
 
 
-def _read(path: Path, below: tuple[Path, ...]) -> _Settings:
+def _read(path: Path, below: tuple[Path, ...]) -> Settings:
     try:
         text = path.read_text(encoding="utf-8")
         root = yaml.compose(text, yaml.SafeLoader)
-        content = yaml.safe_load(text)
+        content = _unshared(yaml.safe_load(text))
     except (FileNotFoundError, IsADirectoryError):
         raise RecipeError("no such recipe", where=str(path), remedy="see the folder recipes/") from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
@@ -92,7 +105,7 @@ def _read(path: Path, below: tuple[Path, ...]) -> _Settings:
     if not isinstance(content, dict):
         raise RecipeError("a recipe is a mapping of settings", where=str(path))
     lines = dict(_lines(root, ()))
-    own = _Settings(content, {key: f"{path}:{line}" for key, line in lines.items()}, dict.fromkeys(lines, path.parent))
+    own = Settings(content, {key: f"{path}:{line}" for key, line in lines.items()}, dict.fromkeys(lines, path.parent))
     base = content.pop("extends", None)
     if base is None:
         return own
@@ -107,6 +120,13 @@ def _read(path: Path, below: tuple[Path, ...]) -> _Settings:
     return settings
 
 
+def _unshared(content: Any) -> Any:
+    """What YAML aliases repeat as parts of their own, so that a change of one leaves the other alone."""
+    if isinstance(content, dict):
+        return {name: _unshared(part) for name, part in content.items()}
+    return [_unshared(part) for part in content] if isinstance(content, list) else content
+
+
 def _lines(node: yaml.Node, key: Key) -> Iterator[tuple[Key, int]]:
     yield key, node.start_mark.line + 1
     if isinstance(node, yaml.MappingNode):
@@ -119,16 +139,16 @@ def _lines(node: yaml.Node, key: Key) -> Iterator[tuple[Key, int]]:
             yield from _lines(value, (*key, place))
 
 
-def _profile(settings: _Settings, content: Any, name: str) -> _Settings:
+def _profile(settings: Settings, content: Any, name: str) -> Settings:
     prefix = ("profiles", name)
     if not isinstance(content, dict):
         raise RecipeError("a profile is a mapping of settings", where=settings.where(prefix))
     said = {key[2:]: line for key, line in settings.said.items() if key[:2] == prefix and len(key) > 2}
     folder = {key[2:]: place for key, place in settings.folder.items() if key[:2] == prefix and len(key) > 2}
-    return _Settings(content, said, folder)
+    return Settings(content, said, folder)
 
 
-def _change(settings: _Settings, change: str) -> _Settings:
+def _change(settings: Settings, change: str) -> Settings:
     path, equals, text = change.partition("=")
     if not equals:
         raise RecipeError(f"cannot read {change!r}", remedy="write --set key.path=value")
@@ -144,7 +164,7 @@ def _change(settings: _Settings, change: str) -> _Settings:
         raise RecipeError(f"cannot read the value {text!r}", where=f"--set {change}") from None
     for name in reversed(key):
         content = {name: content}
-    return _Settings(content, {key: f"--set {change}"}, {key: Path.cwd()})
+    return Settings(content, {key: f"--set {change}"}, {key: Path.cwd()})
 
 
 def _join(content: dict[str, Any], newer: dict[str, Any]) -> None:
@@ -156,13 +176,13 @@ def _join(content: dict[str, Any], newer: dict[str, Any]) -> None:
             content[name] = value
 
 
-def _explained(error: ValidationError, settings: _Settings) -> RecipeError:
+def _explained(error: ValidationError, settings: Settings, model: type[BaseModel], page: str) -> RecipeError:
     found = []
     for one in error.errors():
         key = _as_said(one["loc"], settings.content)
         message = one["msg"].removeprefix("Value error, ")
         if one["type"] == "extra_forbidden":
-            message = f"there is no such setting; {_nearest(one['loc'])}"
+            message = f"there is no such setting; {_nearest(one['loc'], model)}"
         elif one["type"] == "missing":
             message = "this setting is needed"
         elif one["type"] == "union_tag_not_found":
@@ -172,8 +192,7 @@ def _explained(error: ValidationError, settings: _Settings) -> RecipeError:
         place = settings.where(key)
         name = ".".join(map(str, key))
         found.append(": ".join(part for part in (place, name, message) if part))
-    remedy = "docs/reference/recipe.md lists every setting"
-    return RecipeError("; ".join(found), remedy=remedy)
+    return RecipeError("; ".join(found), remedy=f"{page} lists every setting")
 
 
 def _as_said(loc: tuple[str | int, ...], content: Any) -> Key:
@@ -192,8 +211,8 @@ def _as_said(loc: tuple[str | int, ...], content: Any) -> Key:
     return tuple(key)
 
 
-def _nearest(loc: tuple[str | int, ...]) -> str:
-    known = _known(Recipe, loc[:-1])
+def _nearest(loc: tuple[str | int, ...], model: type[BaseModel]) -> str:
+    known = _known(model, loc[:-1])
     close = difflib.get_close_matches(str(loc[-1]), known, n=1)
     return f"did you mean {close[0]!r}?" if close else f"there are {', '.join(sorted(known))}"
 
@@ -219,16 +238,15 @@ def _tags(model: type[BaseModel]) -> tuple[str, ...]:
     return tuple(getattr(kind.annotation, "__args__", ())) if kind else ()
 
 
-def _with_paths(recipe: Recipe, settings: _Settings, home: Path) -> Recipe:
-    def absolute(key: Key, path: Path) -> Path:
-        place = next((settings.folder[key[:n]] for n in range(len(key), 0, -1) if key[:n] in settings.folder), home)
-        return (place / path).resolve()
+def _with_paths(recipe: Recipe, settings: Settings, home: Path) -> Recipe:
+    def absolute(*key: str | int, path: Path) -> Path:
+        return settings.absolute(key, path, home=home)
 
     data = recipe.data
-    manifests = tuple(absolute(("data", "manifests", k), path) for k, path in enumerate(data.manifests))
-    lists = tuple(absolute(("data", "lists", k), path) for k, path in enumerate(data.lists))
+    manifests = tuple(absolute("data", "manifests", k, path=path) for k, path in enumerate(data.manifests))
+    lists = tuple(absolute("data", "lists", k, path=path) for k, path in enumerate(data.lists))
     start = recipe.start_from
     if start is not None and ("/" in start or "\\" in start):
-        start = str(absolute(("start_from",), Path(start)))
+        start = str(absolute("start_from", path=Path(start)))
     data = data.model_copy(update={"manifests": manifests, "lists": lists})
     return recipe.model_copy(update={"data": data, "start_from": start})

@@ -32,21 +32,22 @@ _TARGETS = "A list; each entry is one of these, told apart by its `kind`.\n"
 
 def reference() -> str:
     """The whole page as Markdown."""
-    parts = [_HEAD, _table("Recipe", Recipe)]
+    parts = [_HEAD, table("Recipe", Recipe)]
     for name, field in Recipe.model_fields.items():
         for model in _models(field.annotation):
             if name == "targets":
                 continue
-            parts.append(_table(_title(name, model), model))
+            parts.append(table(_title(name, model), model))
             for key, entry in model.model_fields.items():
                 inner, title = _models(entry.annotation), f"{name}.{key}"
-                parts += [_table(_title(title, one) if len(inner) > 1 else title, one) for one in inner]
+                parts += [table(_title(title, one) if len(inner) > 1 else title, one) for one in inner]
     parts.append(f"## targets\n\n{_TARGETS}")
-    parts += [_table(_title("targets", model), model, level=3) for model in (Masks, Classes, Picture, Layer, Lesions)]
+    parts += [table(_title("targets", model), model, level=3) for model in (Masks, Classes, Picture, Layer, Lesions)]
     return "\n".join(parts)
 
 
-def _table(title: str, model: type[BaseModel], *, level: int = 2) -> str:
+def table(title: str, model: type[BaseModel], *, level: int = 2) -> str:
+    """A heading, what a part of the settings is for, and a row for each of them."""
     doc = " ".join((model.__doc__ or "").split()).replace("``", "`")
     lines = [f"{'#' * level} {title}", "", doc, "", "| setting | values | default | meaning |", "|---|---|---|---|"]
     lines += [_row(name, field) for name, field in model.model_fields.items() if name != "kind"]

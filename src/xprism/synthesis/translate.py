@@ -1,0 +1,142 @@
+"""Training of a stage that works on the one before it: Pix2PixHD makes label maps of dots, or films of label maps."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from copy import deepcopy
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from xprism.networks.pix2pixhd import Pix2PixHDGenerator, ScaledDiscriminators
+from xprism.objectives.pix2pixhd import Pix2PixHDLoss
+from xprism.synthesis.codes import as_signal
+from xprism.synthesis.draws import averaged, in_epochs
+from xprism.synthesis.pipeline import Pix2PixHDPart
+
+
+def one_hot(numbers: NDArray[np.uint8], count: int) -> Tensor:
+    """Maps of numbers [n, h, w] as one channel a number, [n, count, h, w], 1 where it is."""
+    return F.one_hot(torch.from_numpy(numbers.astype(np.int64)), count).movedim(-1, 1).float()
+
+
+class Pairs:
+    """Conditions as numbers [n, h, h] below ``conditions``, and what is to be made of them: [n, h, h].
+
+    That are the numbers of label maps below ``labels``, made as one score a label, or, where there are no ``labels``,
+    grey films. Films come as they are, without flips, which would swap the sides.
+    """
+
+    def __init__(
+        self, given: NDArray[np.uint8], wanted: NDArray[np.uint8], *, conditions: int, labels: int | None
+    ) -> None:
+        self._given, self._wanted, self.conditions, self._labels = given, wanted, conditions, labels
+        self.channels = labels or 1
+
+    def __len__(self) -> int:
+        return len(self._given)
+
+    def given(self, numbers: NDArray[np.int64]) -> Tensor:
+        """Conditions by number, one channel each: [n, conditions, h, h]."""
+        return one_hot(self._given[numbers], self.conditions)
+
+    def wanted(self, numbers: NDArray[np.int64]) -> Tensor:
+        """What belongs to them, [n, channels, h, h] from -1 to 1."""
+        if self._labels is None:
+            return torch.from_numpy(as_signal(self._wanted[numbers]))[:, None]
+        return 2 * one_hot(self._wanted[numbers], self._labels) - 1
+
+
+class TranslationTraining:
+    """Steps of Pix2PixHD: generator and discriminators both learn from what they made and judged before either moves.
+
+    ``kept`` is the generator whose weights are averages.
+    """
+
+    def __init__(self, settings: Pix2PixHDPart, pairs: Pairs, device: torch.device) -> None:
+        self._settings, self._pairs, self._device = settings, pairs, device
+        self._loss = Pix2PixHDLoss(feature_weight=settings.feature_weight)
+        self._generator = Pix2PixHDGenerator(
+            pairs.conditions, pairs.channels, width=settings.width, downs=settings.downs, blocks=settings.blocks
+        ).to(device)
+        both = pairs.conditions + pairs.channels
+        self._judges = ScaledDiscriminators(both, width=settings.discriminator_width).to(device)
+        self.kept: nn.Module = deepcopy(self._generator)
+        networks: tuple[nn.Module, ...] = (self._generator, self._judges)
+        self._optimizers = [torch.optim.Adam(one.parameters(), 1e-3, betas=settings.betas) for one in networks]
+        epochs = settings.epochs + settings.epochs_of_decline
+        self.steps = math.ceil(epochs * len(pairs) / settings.batch)
+        self.work: Callable[[int], float] = float
+
+    def __call__(self, step: int) -> dict[str, float]:
+        """Take a step; what it depends on is the seed, the step and the weights alone."""
+        settings = self._settings
+        for optimizer in self._optimizers:
+            optimizer.param_groups[0]["lr"] = self._rate(step)
+        numbers = in_epochs(settings.seed, len(self._pairs), step * settings.batch, settings.batch)
+        given, real = self._pairs.given(numbers).to(self._device), self._pairs.wanted(numbers).to(self._device)
+        with self._autocast():
+            made = self._generator(given)
+            judged_real, judged_made = self._judged(given, real), self._judged(given, made.detach())
+            self._judges.requires_grad_(False)
+            believed = self._judged(given, made)
+        parts = self._loss.generator(judged_real, believed, real=real, made=made)
+        self._move(0, torch.stack([*parts.values()]).sum())
+        self._judges.requires_grad_(True)
+        discriminator = self._loss.discriminator(judged_real, judged_made)
+        self._move(1, discriminator)
+        averaged(self.kept, self._generator, settings.ema, step)
+        parts["discriminator"] = discriminator
+        return {name: float(value.detach()) for name, value in parts.items()}
+
+    def facts(self, step: int) -> dict[str, Any]:
+        """Where a step stands, for the log: epochs gone and the rate."""
+        shown = (step + 1) * self._settings.batch
+        return {"epoch": round(shown / len(self._pairs), 4), "rate": self._rate(step)}
+
+    def is_ready(self, steps: int) -> bool:
+        """Whether the network makes whole pictures: from the first step on."""
+        return steps > 0
+
+    @torch.no_grad()
+    def look(self, steps: int) -> tuple[NDArray[Any], NDArray[Any]]:
+        """What is made of fixed conditions, and what belongs to them, [n, C, h, h]."""
+        numbers = np.linspace(0, len(self._pairs) - 1, min(self._settings.watched, len(self._pairs))).astype(np.int64)
+        with self._autocast():
+            made = [self.kept(one[None].to(self._device)).float().cpu() for one in self._pairs.given(numbers)]
+        return torch.cat(made).numpy(), self._pairs.wanted(numbers).numpy()
+
+    def state_dict(self) -> dict[str, Any]:
+        parts = {"generator": self._generator, "judges": self._judges, "kept": self.kept}
+        state: dict[str, Any] = {name: part.state_dict() for name, part in parts.items()}
+        return state | {"optimizers": [optimizer.state_dict() for optimizer in self._optimizers]}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        for name, part in {"generator": self._generator, "judges": self._judges, "kept": self.kept}.items():
+            part.load_state_dict(state[name])
+        for optimizer, one in zip(self._optimizers, state["optimizers"], strict=True):
+            optimizer.load_state_dict(one)
+
+    def _judged(self, given: Tensor, picture: Tensor) -> list[list[Tensor]]:
+        judged: list[list[Tensor]] = self._judges(torch.cat([given, picture], dim=1))
+        return judged
+
+    def _move(self, which: int, loss: Tensor) -> None:
+        self._optimizers[which].zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        self._optimizers[which].step()
+
+    def _autocast(self) -> torch.autocast:
+        wanted = self._settings.precision == "bf16-mixed"
+        return torch.autocast(self._device.type, torch.bfloat16, enabled=wanted)
+
+    def _rate(self, step: int) -> float:
+        settings = self._settings
+        epoch = step * settings.batch // len(self._pairs)
+        gone = max(0, epoch - settings.epochs) / max(1, settings.epochs_of_decline)
+        return settings.learning_rate * (1 - gone)
