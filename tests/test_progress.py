@@ -19,3 +19,15 @@ def test_a_line_of_its_own_is_shown_at_once(capsys: pytest.CaptureFixture[str]) 
     with Progress("films", 1) as shown:
         shown.say("failed x")
     assert capsys.readouterr().err == "failed x\n"
+
+
+def test_time_left_counts_work_where_steps_take_unlike_times(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    clock = iter([0.0, 5.0, 30.0])
+    monkeypatch.setattr(progress.time, "monotonic", lambda: next(clock))
+    with Progress("steps", 10, done=1, work=lambda count: count**2) as shown:
+        shown.step()
+        shown.step()
+    # From 1 to 9 of 100 in half a minute: 91 are left.
+    assert capsys.readouterr().err == f"steps 3/10, {91 / 8 / 2:.1f} min left\n"

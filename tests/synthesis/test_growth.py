@@ -49,9 +49,9 @@ def test_a_network_of_four_pixels_has_one_phase() -> None:
     assert (growth.steps, growth.at(0).fade, growth.is_grown(1)) == (4, 1.0, True)
 
 
-def test_work_is_counted_by_pixels() -> None:
+def test_work_is_counted_by_pixels_and_steps() -> None:
     growth = Growth(SMALL)
-    pixels = [growth.at(step).batch * growth.at(step).size ** 2 for step in range(growth.steps)]
+    pixels = [2000 + growth.at(step).batch * growth.at(step).size ** 2 for step in range(growth.steps)]
     assert [growth.work(steps) for steps in range(growth.steps + 1)] == [
         sum(pixels[:steps]) for steps in range(growth.steps + 1)
     ]

@@ -28,7 +28,7 @@ DOTS = {"kind": "pggan", "size": 8, "maps": 4, "kimg_per_phase": 0.016, "kimg": 
 FILM = {"kind": "pix2pixhd", "size": 16, "width": 4, "downs": 1, "blocks": 1, "discriminator_width": 4}
 FILM |= {"epochs": 1, "epochs_of_decline": 1, "batch": 3, "ema": 0.9}
 WATCHED = {"looks": 3, "watched": 4, "checkpoint_every": 4}
-STAGES = {"dots": DOTS | WATCHED, "labels": FILM | WATCHED, "film": FILM | WATCHED}
+STAGES = {"dots": DOTS | WATCHED, "labels": FILM | WATCHED | {"precision": "bf16-mixed"}, "film": FILM | WATCHED}
 
 
 def _pipeline(**changes: dict[str, Any]) -> Pipeline:
