@@ -12,6 +12,7 @@ from torch.nn import functional as F
 
 from xprism.errors import RecipeError
 from xprism.networks import MOSegNet, UNet
+from xprism.networks.blocks import GroupNorm
 from xprism.networks.mosegnet import AtrousPyramid
 from xprism.training.recipe_file import load_recipe
 from xprism.training.runs import build_network
@@ -127,7 +128,7 @@ def test_correction_a_concatenation_has_the_channels_of_both_parts() -> None:
 @pytest.mark.parametrize(("norm", "coarse", "fine"), [("table", "BN", "GN"), ("gn", "GN", "GN"), ("bn", "BN", "BN")])
 def test_correction_norms_are_as_printed_or_one_of_them_throughout(norm: str, coarse: str, fine: str) -> None:
     network = MOSegNet(1, 2, heads=(1, 1), norm=norm)  # type: ignore[arg-type]
-    names = {nn.GroupNorm: "GN", nn.BatchNorm2d: "BN"}
+    names = {GroupNorm: "GN", nn.BatchNorm2d: "BN"}
     made = Counter()
     for module in network.modules():
         layers = list(module.children()) if isinstance(module, nn.Sequential) else []
@@ -232,3 +233,21 @@ def tiny_mosegnet(tmp_path: Path) -> Path:
         "network: {kind: mosegnet, width: 8}\n"
     )
     return path
+
+
+def test_group_norm_gives_what_torch_gives_over_either_memory() -> None:
+    ours, theirs = GroupNorm(4, 16), nn.GroupNorm(4, 16)
+    for values, given in zip(theirs.parameters(), ours.parameters(), strict=True):
+        nn.init.normal_(given)
+        values.data.copy_(given.data)
+    film = torch.randn(2, 16, 9, 7)
+    for memory in (torch.contiguous_format, torch.channels_last):
+        grads = []
+        for norm in (ours, theirs):
+            x = film.clone().to(memory_format=memory).requires_grad_()
+            made = norm(x)
+            made.square().mul(torch.arange(7.0)).sum().backward()
+            grads.append((made, x.grad, *(p.grad.clone() for p in norm.parameters())))
+            norm.zero_grad()
+        for one, other in zip(*grads, strict=True):
+            torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-4)
