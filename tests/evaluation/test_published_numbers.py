@@ -16,6 +16,7 @@ from xprism.protocols.published import (
     ONLY,
     PAPERS,
     SPIE,
+    TIIS,
     TMI,
     Published,
     dice_and_jaccard,
@@ -40,7 +41,7 @@ def test_rows_have_names_of_their_own_and_known_words() -> None:
     rows = published()
     assert len({row.id for row in rows}) == len(rows) > 160
     assert {name for row in rows for name in row.paper.split(" and ")} == PAPERS.keys()
-    assert {row.measure for row in rows if row.paper != SPIE} == {
+    assert {row.measure for row in rows if row.paper in (ARXIV, TMI, f"{ARXIV} and {TMI}")} == {
         *("dice", "jaccard", "fnr", "fpr_gt", "mssim", "rmse", "parameters", "epochs", "minutes", "seconds")
     }
     assert all(row.structure == SIDES[row.printed] for row in rows if row.printed in SIDES)
@@ -54,7 +55,7 @@ def test_every_number_of_the_two_papers_is_there(shared_data: Path) -> None:
     with results.open(newline="", encoding="utf-8") as stream:
         theirs = [row for row in csv.DictReader(stream) if row["source_seed"].startswith(("000", "001"))]
     expected = sorted(key for row in theirs for key in _keys_of(row))
-    assert expected == sorted(_key(row) for row in published() if row.paper != SPIE)
+    assert expected == sorted(_key(row) for row in published() if row.paper not in (TIIS, SPIE))
 
 
 def _keys_of(row: dict[str, str]) -> list[tuple[object, ...]]:
@@ -103,6 +104,35 @@ def test_every_number_of_xnet_is_there(shared_data: Path) -> None:
         truth = wanted["target"].split(" -> ")[0].removeprefix("true ").strip("-")
         assert row.printed == truth
         assert row.structure.replace("_", " ") in ("weighted", truth)
+
+
+def test_every_number_of_mosegnet_is_there(shared_data: Path) -> None:
+    results = shared_data.parent / "spec" / "results.csv"
+    if not results.is_file():
+        pytest.skip("needs the collected results beside the private data sets")
+    with results.open(newline="", encoding="utf-8") as stream:
+        theirs = [row for row in csv.DictReader(stream) if row["source_seed"].startswith("003")]
+    scale = {"days": 24 * 60, "milliseconds": 0.001, "percent": 1}
+    for row, wanted in zip((row for row in published() if row.paper == TIIS), theirs, strict=True):
+        assert (row.table, row.system.replace("lambda ", "lambda=")) == (wanted["table"], wanted["system"])
+        assert row.mean == pytest.approx(float(wanted["mean"]) * scale[wanted["unit"]])
+        assert str(row.std or "") == wanted["std"]
+        assert row.structure != "nodule" or row.measure == wanted["metric"].lower()
+
+
+def test_mosegnets_f1_follows_from_recall_and_precision_and_its_tables_disagree_twice() -> None:
+    rows = [row for row in published() if row.paper == TIIS and row.structure == "nodule"]
+    systems = {(row.table, row.system): {} for row in rows}  # type: dict[tuple[str, str], dict[str, float]]
+    for row in rows:
+        systems[row.table, row.system][row.measure] = row.value
+    for found in systems.values():
+        wanted = 2 * found["recall"] * found["precision"] / (found["recall"] + found["precision"])
+        assert found["f1"] == pytest.approx(wanted, abs=0.0015)
+    alone = one(paper=TIIS, system="MO-SegNet lambda 1.0", measure="f1")
+    assert warned(alone) == ("table 2 prints 64.5",)  # one network with two results
+    best = one(paper=TIIS, system="MO-SegNet lambda 0.99", measure="precision")
+    assert set(warned(best)) == {f"table {number} prints 86.4" for number in "245"}
+    assert not warned(one(paper=TIIS, system="U-Net + GN", measure="f1"))
 
 
 def test_xnets_accuracy_of_a_class_is_its_precision() -> None:
