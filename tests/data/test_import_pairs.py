@@ -96,7 +96,7 @@ def test_films_without_any_target_are_named_or_left_out(tmp_path: Path) -> None:
         _picture(tmp_path / "films" / f"{name}.png")
     _picture(tmp_path / "m" / "two.png")
     masks = {"lungs": str(tmp_path / "m")}
-    with pytest.raises(DataError, match=r"1 films without any target: one\.png"):
+    with pytest.raises(DataError, match=r"one\.png: a film without any target"):
         _cases(tmp_path, masks=masks)
     assert [case.case for case in _cases(tmp_path, masks=masks, skip_missing=True)] == ["two"]
 

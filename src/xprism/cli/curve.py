@@ -18,7 +18,10 @@ def curve(
     profile: Profile = None,
     change: Changes = None,
 ) -> None:
-    """Learning curve: how much more films would help, with intervals."""
+    """Learning curve: how much more films would help, with intervals.
+
+    With four shares or more it also says what half as many films again, and twice as many, should bring.
+    """
     from xprism.cli.extras import need_evaluate, need_train
 
     need_train()
@@ -33,7 +36,12 @@ def curve(
     except ValueError:
         raise DataError(f"cannot read {fractions!r}", remedy="write such as --fractions 0.1,0.3,1") from None
     loaded = with_films(load_recipe(recipe, profile=profile, changes=tuple(change or ())), out)
-    for point in learning_curve(loaded, out, fractions=shares, repeats=repeats):
+    found = learning_curve(loaded, out, fractions=shares, repeats=repeats)
+    for point in found.points:
         interval = f"{point.low:.4f} to {point.high:.4f}"
         typer.echo(f"{point.subjects:5} subjects  {point.structure:20} jaccard {point.jaccard:.4f} ({interval})")
+    for one in found.forecasts:
+        more = f"jaccard {one.jaccard:.4f} ({one.low:.4f} to {one.high:.4f}) to expect"
+        gain = f"{one.gain:.4f} ({one.gain_low:.4f} to {one.gain_high:.4f}) more"
+        typer.echo(f"{one.subjects:5} subjects  {one.structure:20} {more}, {gain}")
     typer.echo(f"curve: {out / 'curve.png'}")

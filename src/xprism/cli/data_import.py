@@ -59,18 +59,34 @@ def pairs(
         str | None, typer.Option(help="What --labels show: 'lung=1; heart=2', 'lung=255,0,0', a .yaml or .csv file.")
     ] = None,
     tolerance: Annotated[int, typer.Option(help="How far a channel of --labels may be off the legend.")] = 0,
-    polygons: Annotated[str | None, typer.Option(help="Outlines: a COCO file, or a folder of LabelMe files.")] = None,
+    polygons: Annotated[
+        str | None, typer.Option(help="Outlines: a COCO file, a folder of LabelMe files, or a .csv table of points.")
+    ] = None,
+    classes: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME=CLASS,CLASS",
+            help="Make one class map of --labels or --polygons; the first class is where no other is.",
+        ),
+    ] = None,
     subject: Annotated[
         str | None, typer.Option(help="Regular expression whose (brackets) find the subject in the case's name.")
     ] = None,
+    body_part: Annotated[
+        str | None,
+        typer.Option(help="Regular expression whose (brackets) find the part of the body in the case's name."),
+    ] = None,
     source: Source = None,
     polarity: Annotated[str, typer.Option(help="auto, display (bone is bright) or inverted.")] = "auto",
-    skip_missing: Annotated[bool, typer.Option("--skip-missing", help="Leave out films without any target.")] = False,
+    skip_missing: Annotated[
+        bool, typer.Option("--skip-missing", help="Leave out films without any target, and labels without a film.")
+    ] = False,
 ) -> None:
     """Films and targets of equal names: masks, pictures, label maps or outlines, in folders.
 
     For example: xprism data import pairs films --mask lungs=masks -o lungs.csv
     """
+    from xprism.data.importers.class_map import read_class_names
     from xprism.data.importers.files import assignments
     from xprism.data.importers.legend import read_legend
     from xprism.data.importers.pairs import Pairing, PairRequest
@@ -85,8 +101,10 @@ def pairs(
         legend=read_legend(legend) if legend else None,
         tolerance=tolerance,
         polygons=polygons,
+        classes=read_class_names(classes) if classes else None,
         cut=tuple(cut),
         subject=subject,
+        body_part=body_part,
         source=source,
         polarity=check_choice(polarity),
         skip_missing=skip_missing,

@@ -32,6 +32,23 @@ def evaluate(
             show_default=False,
         ),
     ] = None,
+    class_names: Annotated[
+        str | None,
+        typer.Option(
+            "--classes",
+            metavar="NAME=CLASS,CLASS",
+            help="The predictions are pictures of the class map NAME, named like cases; classes by number from 0.",
+            show_default=False,
+        ),
+    ] = None,
+    legend: Annotated[
+        str | None,
+        typer.Option(
+            help="What those pictures show, if not the classes' numbers: 'bone=255,0,0', a .yaml or .csv file.",
+            show_default=False,
+        ),
+    ] = None,
+    tolerance: Annotated[int, typer.Option(help="How far a channel of those pictures may be off the legend.")] = 0,
     nodules: Annotated[
         Path | None,
         typer.Option(
@@ -84,10 +101,13 @@ def evaluate(
 
     if figures:
         need_evaluate(otherwise=", or use --no-figures")
+    from xprism.data.importers.class_map import read_class_names
+    from xprism.data.importers.legend import read_legend
     from xprism.data.manifest import read_manifest
     from xprism.evaluation.lesion_matching import checked_rule
     from xprism.progress import Progress
     from xprism.protocols.bone_suppression import BoneSuppression, read_regions
+    from xprism.protocols.class_files import ClassFolder
     from xprism.protocols.classes import ClassScores
     from xprism.protocols.evaluate import check_out, write_evaluation
     from xprism.protocols.evaluate import evaluate as score
@@ -105,6 +125,9 @@ def evaluate(
     if folds := folds_of(Path(predictions)):
         cases = with_folds(cases, folds)
         source: Source = FoldsSource(folds, runtime=runtime, clean=clean, force=force)
+    elif class_names is not None:
+        shown = read_legend(legend) if legend else None
+        source = ClassFolder(Path(predictions), read_class_names(class_names), legend=shown, tolerance=tolerance)
     else:
         source = open_source(predictions, cases, made_by=made_by, runtime=runtime, clean=clean, force=force)
     bones = BoneSuppression(cases, source, nodules=read_regions(nodules) if nodules else ())

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xprism.data.manifest import Case
+from xprism.evaluation.class_planes import class_masks
 from xprism.evaluation.overlap import jaccard
 from xprism.targets import TargetSet
 
@@ -31,7 +32,7 @@ class CaseScore:
 
 
 def score_cases(cases: Iterable[Case], targets: TargetSet, predict: Predict) -> list[CaseScore]:
-    """Score every known mask of every case, unions of labels included.
+    """Score every known mask of every case, unions of labels and the classes of class maps included.
 
     ``predict`` takes a case and returns bool [H, W] by label at the film's size. Where the
     truth knows heart and lungs, their overlap is scored too, as structure ``heart_lung_overlap``.
@@ -40,7 +41,9 @@ def score_cases(cases: Iterable[Case], targets: TargetSet, predict: Predict) -> 
     scores = []
     for case in cases:
         found = with_derived(predict(case), unions)
-        truth = with_derived(case.load_truth_for(targets, next(iter(found.values())).shape), unions) if found else {}
+        film = next(iter(found.values())).shape if found else (0, 0)
+        known = case.load_truth_for(targets, film) if found else {}
+        truth = with_derived(known, unions) | class_masks(targets, known, film)
         scores += [_score(case.case, label, found[label], truth[label]) for label in truth if label in found]
     return scores
 

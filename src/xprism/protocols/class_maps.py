@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xprism.errors import DataError
+from xprism.evaluation.class_planes import nearest
 from xprism.grid import Placement, resize
 from xprism.result import Result
 from xprism.targets import Classes, TargetSet
@@ -77,14 +78,6 @@ def class_maps(targets: TargetSet, result: Result, raw: NDArray[Any] | None, pla
 def stored_class_map(reading: Mapping[str, Any], index: NDArray[np.uint8]) -> ClassMap:
     """A class map [H, W] that was read from a folder of results, by what its record says."""
     return ClassMap(Classes(name=reading["target"], labels=tuple(reading["labels"])), index)
-
-
-def nearest(plane: NDArray[Any], shape: tuple[int, int]) -> NDArray[Any]:
-    """A plane [H, W] at another ``shape``, each pixel the one at its centre: class numbers cannot be mixed."""
-    rows, columns = (
-        ((np.arange(new) + 0.5) * old / new).astype(int) for new, old in zip(shape, plane.shape, strict=True)
-    )
-    return plane[np.ix_(rows, columns)]
 
 
 def refuse_unknown_numbers(name: str, truth: NDArray[Any], labels: tuple[str, ...]) -> None:

@@ -19,6 +19,7 @@ from xprism.card import Card, Score, TrainingRecord
 from xprism.data.manifest import Case, read_manifest
 from xprism.errors import DataError
 from xprism.evaluation.cases import CaseScore, score_cases
+from xprism.evaluation.class_planes import class_masks
 from xprism.grid import prepare
 from xprism.inference.predictor import Predictor
 from xprism.readers import read
@@ -90,7 +91,9 @@ def score_run(run: Run, *, licence: Path | None = None) -> list[CaseScore]:
     model = Predictor.load(run.folder / "model")
 
     def predict(case: Case) -> dict[str, NDArray[np.bool_]]:
-        return model(read(case.film, polarity=case.attributes.get("polarity", "auto")), force=True, clean=True).masks
+        film = read(case.film, polarity=case.attributes.get("polarity", "auto"))
+        result = model(film, force=True, clean=True)
+        return result.masks | class_masks(run.recipe.targets, result.classes, film.shape)
 
     return score_cases(held_out_cases(run.recipe), run.recipe.targets, predict)
 

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from xprism.data.manifest import Case
 from xprism.errors import DataError
 from xprism.evaluation.cases import with_derived
+from xprism.evaluation.class_planes import nearest
 from xprism.evaluation.scores import Score, grey_levels, mask_measures, picture_measures, true_levels
 from xprism.grid import resize
-from xprism.protocols.class_maps import nearest
 from xprism.protocols.predictions import Prediction, Source
 from xprism.readers import read
 

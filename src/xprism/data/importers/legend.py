@@ -98,12 +98,16 @@ def _from_yaml(content: str, path: Path) -> list[tuple[str, Value]]:
 def read_label_map(path: Path, *, colours: bool) -> NDArray[Any]:
     """A label map's colours, uint8 [H, W, 3], or its integers [H, W]; a palette's indices count as integers.
 
+    What is mostly transparent is black: painting programs keep colours that were rubbed out.
+
     Raises ``CorruptFile`` where it cannot be read, ``DataError`` for a coloured picture read as integers.
     """
     try:
         with Image.open(path) as image:
             if colours:
-                return np.asarray(image.convert("RGB"))
+                pixels = np.array(image.convert("RGBA"))
+                pixels[pixels[..., 3] < 128] = 0
+                return pixels[..., :3]
             if image.mode in ("P", "L", "1", "I;16", "I;16B", "I"):
                 return np.asarray(image).astype(np.int64)
             several = np.asarray(image.convert("RGB")).astype(np.int64)
@@ -161,10 +165,11 @@ def _unpacked(packed: NDArray[np.int64], *, channels: int) -> NDArray[np.int64]:
     return np.stack([packed >> 16, packed >> 8 & 255, packed & 255], axis=1)
 
 
-def remark_on(unlisted: Counter[Value], *, colours: bool) -> tuple[str, ...]:
-    """A sentence on values that the legend does not list; none where there are none."""
+def remark_on(unlisted: Counter[Value], *, colours: bool, taken_for: str = "") -> tuple[str, ...]:
+    """A sentence on values that the legend does not list, which count as no label or are ``taken_for`` one."""
     if not unlisted:
         return ()
     often = "; ".join(",".join(map(str, value)) for value, _ in unlisted.most_common(5))
     advice = "list them, or take nearby colours by --tolerance" if colours else "list them if they matter"
-    return (f"{sum(unlisted.values())} pixels of {len(unlisted)} values outside the legend ({often}): {advice}",)
+    so = f" are {taken_for}" if taken_for else ""
+    return (f"{sum(unlisted.values())} pixels of {len(unlisted)} values outside the legend ({often}){so}: {advice}",)

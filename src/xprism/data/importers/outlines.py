@@ -1,10 +1,12 @@
-"""Outlines drawn by hand, from LabelMe (one JSON a film) or COCO (one JSON for all), as masks.
+"""Outlines drawn by hand, from LabelMe (one JSON a film), COCO (one JSON for all) or a table of points, as masks.
 
-Points are (x, y) in pixels from the film's upper left corner, so that the first pixel's middle is (0.5, 0.5).
+Points are (x, y) in pixels from the film's upper left corner, so that the first pixel's middle is (0.5, 0.5). A table
+has the columns film, label, polygon, row and column; there, as in other tables, the first pixel's middle is (0, 0).
 """
 
 from __future__ import annotations
 
+import csv
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -30,32 +32,53 @@ class Outlined:
     where: str
 
 
-def read_outlines(where: Path | str) -> dict[str, Outlined]:
-    """The outlined films by stem, from a COCO file, a LabelMe file or a folder (or pattern) of LabelMe files.
+def read_outlines(where: Path | str) -> dict[str, Outlined | DataError]:
+    """The outlined films by stem, from a COCO file, a table, a LabelMe file or a folder (or pattern) of LabelMe files.
 
-    Raises ``DataError`` where a file is neither of the two or a shape is no area.
+    What is wrong with a film's own LabelMe file stands in its place. Raises ``DataError`` for a damaged COCO file or
+    table.
     """
     path = Path(where)
-    files = [path] if path.is_file() else list(named_files(where, ending=".json").values())
-    outlined: dict[str, Outlined] = {}
-    for file in files:
-        for stem, found in _read(file).items():
-            if stem in outlined:
-                raise DataError(f"{stem!r} is outlined twice", where=str(file), remedy="keep one file a film")
-            outlined[stem] = found
+    if path.is_file():
+        return dict(_read(path))
+    outlined: dict[str, Outlined | DataError] = {}
+    for file in named_files(where, ending=".json").values():
+        try:
+            found: dict[str, Any] = dict(_read(file))
+        except DataError as error:
+            found = {file.stem: error}
+        for stem in found.keys() & outlined.keys():
+            raise DataError(f"{stem!r} is outlined twice", where=str(file), remedy="keep one file a film")
+        outlined |= found
     return outlined
 
 
 def _read(path: Path) -> dict[str, Outlined]:
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8-sig")
+        if path.suffix.lower() == ".csv":
+            return _table(text, str(path))
+        found = json.loads(text)
         if "shapes" in found:
             return {path.stem: _labelme(found, str(path))}
         if "images" in found and "annotations" in found:
             return _coco(found, str(path))
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise DataError(f"the outlines are damaged: {error!r}", where=str(path), remedy="export them again") from None
-    raise DataError("neither LabelMe nor COCO", where=str(path), remedy="save the outlines as one of the two")
+    raise DataError("neither LabelMe nor COCO", where=str(path), remedy="save as one of the two, or as a .csv table")
+
+
+def _table(text: str, where: str) -> dict[str, Outlined]:
+    """Polygons of a table: points of one film, label and polygon number in their order."""
+    polygons: dict[str, dict[tuple[str, str], list[float]]] = {}
+    for row in csv.DictReader(text.splitlines()):
+        of_film = polygons.setdefault(Path(row["film"]).stem, {})
+        points = of_film.setdefault((check_label(row["label"]), row["polygon"]), [])
+        points += [float(row["column"]) + 0.5, float(row["row"]) + 0.5]
+    return {
+        film: Outlined(None, tuple((label, _checked(shape, where)) for (label, _), shape in of_film.items()), where)
+        for film, of_film in polygons.items()
+    }
 
 
 def _labelme(found: dict[str, Any], where: str) -> Outlined:
