@@ -6,7 +6,7 @@ import hashlib
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from xprism.errors import ModelError
 from xprism.targets import TargetSet
@@ -22,7 +22,8 @@ class InputSpec(_Part):
     The film is shrunk or enlarged to fit ``size`` (height, width) without changing its aspect,
     centred, and the border filled with the low end. Percentiles of the film (not of the border)
     map to [-1, 1]; values beyond them are clipped to [-``clip``, ``clip``]. ``inverted`` shows the network
-    films with lungs bright and bone dark.
+    films with lungs bright and bone dark. A network that takes a ``window`` (height, width) learns from such parts of
+    the grid at random places; in use it sees windows that lie over each other, and their raw outputs are averaged.
     """
 
     size: tuple[int, int] = Field(description="height and width of the network's grid")
@@ -31,6 +32,29 @@ class InputSpec(_Part):
     clip: float = Field(1.5, ge=1, description="values are cut off beyond this")
     inverted: bool = Field(False, description="lungs bright, as on the films of the pix2pix papers")
     whole: bool = Field(False, description="a model in use sees wide blank borders, too, as training does")
+    window: tuple[int, int] | None = Field(
+        None, description="height and width of the part of the grid that the network sees at once; null: all of it"
+    )
+    stride: int | None = Field(
+        None, gt=0, description="most pixels from one window to the next; null: two thirds of the window"
+    )
+
+    @model_validator(mode="after")
+    def _windows_cover_the_grid(self) -> InputSpec:
+        if self.window is None:
+            if self.stride is not None:
+                raise ValueError("stride goes with a window")
+            return self
+        if any(not 0 < part <= side for part, side in zip(self.window, self.size, strict=True)):
+            raise ValueError(f"window {self.window} must lie within size {self.size}")
+        if self.stride is not None and self.stride > min(self.window):
+            raise ValueError(f"stride {self.stride} would leave gaps between windows of {self.window}")
+        return self
+
+    @property
+    def seen(self) -> tuple[int, int]:
+        """Height and width of what the network sees at once."""
+        return self.window or self.size
 
 
 class Score(_Part):

@@ -131,3 +131,20 @@ def prepare(
     grid = np.full(spec.size, -1, np.float32)
     place.crop(grid)[:] = -scaled if spec.inverted else scaled
     return grid[None, None], replace(place, grey=(low - high if spec.inverted else high - low) / 2)
+
+
+def windows(spec: InputSpec) -> tuple[tuple[slice, slice], ...]:
+    """Where windows lie on the grid, rows and columns of each: as few as the stride allows, evenly spread.
+
+    Together they cover every pixel; a network that sees the whole grid has one.
+    """
+    rows, columns = (
+        [slice(start, start + part) for start in _starts(side, part, spec.stride or max(1, 2 * part // 3))]
+        for side, part in zip(spec.size, spec.seen, strict=True)
+    )
+    return tuple((row, column) for row in rows for column in columns)
+
+
+def _starts(side: int, part: int, stride: int) -> list[int]:
+    steps = -(-(side - part) // stride)
+    return [round(place * (side - part) / max(1, steps)) for place in range(steps + 1)]

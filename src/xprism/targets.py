@@ -69,7 +69,8 @@ class Classes(_Target):
 
     A pixel is given the class of the largest probability. A class with a threshold is given wherever its probability
     is above that, and nowhere else, where the largest of the others counts. ``temperature`` and thresholds serve a
-    model in use; they change nothing about how it learns.
+    model in use; they change nothing about how it learns. ``from_masks`` makes the map of a case that has none of its
+    masks: where masks lie over each other, the later label counts, and the first one where there is none.
     """
 
     kind: Literal["classes"] = "classes"
@@ -78,6 +79,9 @@ class Classes(_Target):
     thresholds: dict[str, Share] = Field(default_factory=dict, description="by class; at least one class has none")
     part_thresholds: dict[str, dict[str, Share]] = Field(
         default_factory=dict, description="by part of the body, then by class, in place of those for all films"
+    )
+    from_masks: bool = Field(
+        False, description="maps are painted of masks by the labels' names where a case has none, in the labels' order"
     )
 
     @model_validator(mode="after")
@@ -104,12 +108,20 @@ class Classes(_Target):
 
     def encode(self, known: Mapping[str, Array]) -> dict[str, Array]:
         if self.name not in known:
-            return {}
+            return self._painted(known) if self.from_masks else {}
         index = known[self.name]
         if index.min() < 0 or index.max() >= len(self.labels):
             raise DataError(
                 f"{self.name!r} must hold 0 to {len(self.labels) - 1}, found {index.min()} to {index.max()}"
             )
+        return {label: (index == k).astype(np.float32) for k, label in enumerate(self.labels)}
+
+    def _painted(self, known: Mapping[str, Array]) -> dict[str, Array]:
+        if not set(self.labels[1:]) <= known.keys():
+            return {}
+        index = np.zeros(known[self.labels[1]].shape, np.uint8)
+        for k, label in enumerate(self.labels[1:], start=1):
+            index[np.asarray(known[label]) >= 0.5] = k
         return {label: (index == k).astype(np.float32) for k, label in enumerate(self.labels)}
 
 

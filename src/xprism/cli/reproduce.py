@@ -33,10 +33,15 @@ def reproduce(
 
     need_train()
     need_evaluate()
-    from xprism.protocols.experiments import experiment, knows_pictures, members_of
+    from xprism.protocols.experiments import experiment, knows_pictures, members_of, multistage_protocols
     from xprism.protocols.reproduce import reproduce as run
     from xprism.training.sweep import swept
 
+    if name in multistage_protocols():
+        from xprism.cli.multistage import reproduce_multistage
+
+        reproduce_multistage(name, out, profile=profile, data=data or [], changes=change or ())
+        return
     given, members, done = data or [], members_of(name), []
     folders = [out / member.replace("/", "-") if len(members) > 1 else out for member in members]
     for member, folder in zip(members, folders, strict=True):

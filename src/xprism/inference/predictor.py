@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from xprism.card import Card
 from xprism.errors import ModelError
-from xprism.grid import Placement, prepare
+from xprism.grid import Placement, prepare, windows
 from xprism.inference.decode import Decoded, decode
 from xprism.inference.gate import check_header, check_masks, missing_lungs
 from xprism.inference.measure import measure, structure_of
@@ -91,9 +91,24 @@ class Predictor:
         return prepared.header is None or options.force
 
     def infer(self, prepared: Prepared) -> NDArray[Any]:
-        """Raw outputs [K, h, w] of the network. Raises ``ModelError`` where they do not fit the card."""
-        raw = self._runtime(prepared.grid)
-        wanted = (1, self.card.targets.channels, *self.card.input.size)
+        """Raw outputs [K, h, w] of the network, means of its windows where it has some.
+
+        Raises ``ModelError`` where they do not fit the card.
+        """
+        spec = self.card.input
+        places = windows(spec)
+        if len(places) == 1:
+            return self._seen(prepared.grid)
+        total = np.zeros((self.card.targets.channels, *spec.size), np.float32)
+        times = np.zeros(spec.size, np.float32)
+        for rows, columns in places:
+            total[:, rows, columns] += self._seen(np.ascontiguousarray(prepared.grid[..., rows, columns]))
+            times[rows, columns] += 1
+        return total / times
+
+    def _seen(self, grid: NDArray[np.float32]) -> NDArray[Any]:
+        raw = self._runtime(grid)
+        wanted = (1, self.card.targets.channels, *self.card.input.seen)
         if raw.shape != wanted:
             raise ModelError(
                 f"the network returned {list(raw.shape)}, its card says {list(wanted)}", remedy="export the model again"

@@ -15,6 +15,8 @@ from xprism.training.recipe_file import load_recipe
 
 _PLACES = (Path(xprism.__file__).parent / "recipes", Path(xprism.__file__).parents[2] / "recipes")
 
+_PROTOCOL = ".protocol.yaml"
+
 SERIES = {
     "ablation": ("mtdg/st-organs", "mtdg/stdg-organs", "unet", "mtdg/mt", "mtdg/mtdg"),
     # Tables 2 to 5 and Fig. 3 of Park et al.
@@ -36,15 +38,29 @@ SERIES = {
 def experiments() -> dict[str, Path]:
     """The recipes of papers by name: ``mtdg/mt`` is a file, ``mtdg`` is short for ``mtdg/mtdg``."""
     found: dict[str, Path] = {}
-    home = next((place / "reproduce" for place in _PLACES if (place / "reproduce").is_dir()), None)
+    home = _home()
     if home is None:
         return found
     for path in sorted(home.rglob("*.yaml")):
+        if path.name.endswith(_PROTOCOL):
+            continue
         name = path.relative_to(home).with_suffix("").as_posix()
         found[name] = path
         if path.stem == path.parent.name:
             found[path.stem] = path
     return found
+
+
+def multistage_protocols() -> dict[str, Path]:
+    """Protocols whose trainings feed each other, by name; ``multistage`` is short for ``multistage/tiny``."""
+    home = _home()
+    paths = sorted(home.rglob(f"*{_PROTOCOL}")) if home is not None else []
+    found = {path.relative_to(home).as_posix().removesuffix(_PROTOCOL): path for path in paths if home is not None}
+    return found | {name.partition("/")[0]: path for name, path in found.items() if name.endswith("/tiny")}
+
+
+def _home() -> Path | None:
+    return next((place / "reproduce" for place in _PLACES if (place / "reproduce").is_dir()), None)
 
 
 def members_of(name: str) -> tuple[str, ...]:
@@ -53,7 +69,7 @@ def members_of(name: str) -> tuple[str, ...]:
     if name in SERIES:
         return SERIES[name]
     if name not in known:
-        names = ", ".join((*SERIES, *known))
+        names = ", ".join((*SERIES, *multistage_protocols(), *known))
         raise RecipeError(f"there is no experiment {name!r}", remedy=f"choose one of {names}")
     return (name,)
 

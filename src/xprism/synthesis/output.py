@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +15,15 @@ from xprism.data.importers.files import new_folder, save_mask, save_png
 from xprism.data.manifest import Case, write_manifest
 from xprism.errors import DataError
 from xprism.readers.masks import FLAGS
+from xprism.synthesis.augment import draw_variants
 from xprism.synthesis.codes import as_grey
 from xprism.synthesis.dots import Dots
 from xprism.synthesis.label_map import LABELS, masks_of
 from xprism.synthesis.looks import save_grid
+from xprism.synthesis.pipeline import Pipeline
 from xprism.synthesis.runs import SynthRun
 from xprism.synthesis.sampling import Sample, Sampler
-from xprism.synthesis.sources import condition_of, labels_in
+from xprism.synthesis.sources import condition_of, labels_in, sources_of
 
 SHOWN = 16
 """Samples in the picture to look at."""
@@ -60,6 +63,28 @@ def write_samples(
         save_grid(np.stack(shown), folder / "samples.png")
         facts = _facts(sampler, seed=seed, count=count)
         (folder / "samples.json").write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
+
+
+def write_sources(
+    out: Path | str, cases: Sequence[Case], pipeline: Pipeline, *, on_film: Callable[[], object] = lambda: None
+) -> None:
+    """Write what a pipeline learns from into the new folder ``out``: films of ``cases`` and their variants.
+
+    They have the pipeline's size; ``manifest.csv`` has them as cases of their subjects, called ``CASE`` or
+    ``CASE-VARIANT``. The folder appears whole or not at all. Raises ``OutputError`` where ``out`` is there already.
+    """
+    sources = sources_of(cases, pipeline, variants=True, on_film=on_film)
+    each, made = len(sources) // len(cases), []
+    kinds = [variant.kind for variant in draw_variants(np.random.default_rng())]
+    with new_folder(Path(out)) as folder:
+        for number, source in enumerate(sources):
+            case, kind = cases[number // each], kinds[number % each]
+            name = case.case if kind == "original" else f"{case.case}-{kind}"
+            sample = Sample(name, source.dots, source.labels, source.film)
+            written = _written(sample, folder, clavicles=pipeline.data.clavicles, seed=None)
+            assert written is not None
+            made.append(replace(written, subject=case.subject, attributes={"source": "real", "polarity": "display"}))
+        write_manifest(folder / "manifest.csv", made)
 
 
 def _written(sample: Sample, folder: Path, *, clavicles: bool, seed: int | None) -> Case | None:

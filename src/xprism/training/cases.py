@@ -63,10 +63,24 @@ def training_cases(recipe: Recipe) -> tuple[Case, ...]:
 
 
 def validation_cases(recipe: Recipe) -> tuple[Case, ...]:
-    """The cases that choose the weights and never train; none where the recipe has no validation."""
+    """The cases that choose the weights and never train; none where the recipe has no validation.
+
+    Raises ``RecipeError`` where the recipe names films to look at whose subjects train or are held out.
+    """
+    if recipe.validation is not None and recipe.validation.manifests:
+        return _looked_at(recipe, recipe.validation.manifests)
     cases = _learnable_cases(recipe)
     watched = _watched_subjects(recipe, cases)
     return tuple(case for case in cases if case.subject in watched)
+
+
+def _looked_at(recipe: Recipe, manifests: Sequence[Path]) -> tuple[Case, ...]:
+    cases = tuple(case for manifest in manifests for case in read_manifest(manifest))
+    others = {case.subject for case, _ in _with_held(recipe)}
+    if shared := sorted({case.subject for case in cases} & others):
+        what = f"subjects of the validation are among those of data.manifests: {', '.join(shared[:5])}"
+        raise RecipeError(what, remedy="name other films in validation.manifests")
+    return cases
 
 
 def _learnable_cases(recipe: Recipe) -> tuple[Case, ...]:
@@ -83,7 +97,7 @@ def _learnable_cases(recipe: Recipe) -> tuple[Case, ...]:
 
 def _watched_subjects(recipe: Recipe, cases: Sequence[Case]) -> set[str]:
     """The share of the subjects that the validation takes, the same part of every stratum but for rounding."""
-    if recipe.validation is None:
+    if recipe.validation is None or recipe.validation.manifests:
         return set()
     copies_share_subject(cases)
     stratum: dict[str, str] = {}

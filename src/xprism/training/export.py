@@ -87,9 +87,9 @@ def export_model(
 ) -> Card:
     """Write the run's EMA network as a model folder and return its finished card.
 
-    ``card`` is completed by the parameter count and file hashes; ``check`` are prepared films
-    [B, 1, h, w] on which ONNX and torch must agree to 1e-4. Without a ``licence`` the folder says that none is
-    stated. The folder appears whole or not at all.
+    ``card`` is completed by the parameter count and file hashes; ``check`` are prepared films [B, 1, h, w] on
+    which, or on a window of which, ONNX and torch must agree to 1e-4. Without a ``licence`` the folder says that
+    none is stated. The folder appears whole or not at all.
     Raises ``ModelError`` where they do not agree.
     """
     folder = Path(folder)
@@ -105,8 +105,10 @@ def export_model(
     network.load_state_dict(
         {name: value.float() if value.is_floating_point() else value for name, value in halved.items()}
     )
-    export_onnx(network, partial / "model.onnx", size=card.input.size)
-    difference = onnx_difference(network, partial / "model.onnx", check, targets=card.targets)
+    height, width = card.input.seen
+    export_onnx(network, partial / "model.onnx", size=(height, width))
+    seen = check[..., :height, :width].contiguous()
+    difference = onnx_difference(network, partial / "model.onnx", seen, targets=card.targets)
     if difference > TOLERANCE:
         raise ModelError(f"ONNX and torch differ by {difference:.1e}", where=str(folder), remedy="report this network")
     if licence is None:

@@ -229,6 +229,7 @@ class ValidationPart(Part):
     """Subjects set aside to choose the weights by and to end early; they never train."""
 
     share: float = Field(0.1, gt=0, lt=1, description="part of the training subjects, spread as `data.stratify` says")
+    manifests: tuple[Path, ...] = Field((), description="films to look at in place of a share of the training subjects")
     every: Count = Field(100, description="steps between looks")
     patience: Count = Field(10, description="end after so many looks that were no better than the best")
     measure: Literal["loss", "dice"] = Field("dice", description="loss: that of supervision; dice: mean over masks")
@@ -259,9 +260,9 @@ class Recipe(Part):
 
     @model_validator(mode="after")
     def _size_fits_network(self) -> Recipe:
-        multiple = self.network.multiple
-        if any(side % multiple for side in self.input.size):
-            raise ValueError(f"input.size must be multiples of {multiple} for this network, not {self.input.size}")
+        multiple, name = self.network.multiple, "size" if self.input.window is None else "window"
+        if any(side % multiple for side in self.input.seen):
+            raise ValueError(f"input.{name} must be multiples of {multiple} for this network, not {self.input.seen}")
         return self
 
     @model_validator(mode="after")

@@ -249,4 +249,8 @@ def _with_paths(recipe: Recipe, settings: Settings, home: Path) -> Recipe:
     if start is not None and ("/" in start or "\\" in start):
         start = str(absolute("start_from", path=Path(start)))
     data = data.model_copy(update={"manifests": manifests, "lists": lists})
-    return recipe.model_copy(update={"data": data, "start_from": start})
+    watched = recipe.validation
+    if watched is not None:
+        looked = tuple(absolute("validation", "manifests", k, path=path) for k, path in enumerate(watched.manifests))
+        watched = watched.model_copy(update={"manifests": looked})
+    return recipe.model_copy(update={"data": data, "start_from": start, "validation": watched})

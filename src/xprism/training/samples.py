@@ -135,7 +135,7 @@ class Samples(torch.utils.data.Dataset[tuple[Tensor, Tensor, Tensor]]):
     """The endless, seeded stream of augmented samples; sample n is the same whenever it is asked for.
 
     Each item is film [1, h, w] scaled for the network, truth planes [P, h, w] (layers NaN where they are not
-    known) and known flags [P].
+    known) and known flags [P]; of a network that sees windows, one window anywhere.
     """
 
     def __init__(self, cases: Sequence[Case], recipe: Recipe, *, progress: Callable[[], object] = lambda: None) -> None:
@@ -193,6 +193,9 @@ class Samples(torch.utils.data.Dataset[tuple[Tensor, Tensor, Tensor]]):
             planes[known & self.is_layer] = film - torch.stack(remains)
         if swapped:
             planes, known = planes[self.other_side], known[self.other_side]
+        if self.spec.window is not None:
+            part = _anywhere(rng, self.spec.size, self.spec.window)
+            film, planes = film[part], planes[..., *part]
         return film[None], planes, known
 
     def _exchanged(self, held: Held, settings: AugmentSettings, rng: np.random.Generator) -> Held:
@@ -269,6 +272,12 @@ class Samples(torch.utils.data.Dataset[tuple[Tensor, Tensor, Tensor]]):
         sample = like.flatten()[:: 1 if whole else max(1, like.numel() // 20_000)].numpy()
         low, high = robust_range(sample, low_percent, high_percent)
         return ((films - low) * (2 / (high - low)) - 1).clamp(-self.spec.clip, self.spec.clip)
+
+
+def _anywhere(rng: np.random.Generator, size: tuple[int, int], window: tuple[int, int]) -> tuple[slice, slice]:
+    """Rows and columns of a window whose place on a grid of ``size`` is drawn, every place as likely."""
+    top, left = (int(rng.integers(side - part + 1)) for side, part in zip(size, window, strict=True))
+    return slice(top, top + window[0]), slice(left, left + window[1])
 
 
 def _unit(truth: Tensor) -> Tensor:

@@ -12,8 +12,10 @@ from lightning_fabric import Fabric
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from xprism.card import InputSpec
 from xprism.errors import DataError
 from xprism.evaluation.overlap import Counts
+from xprism.grid import windows
 from xprism.objectives.supervised import SupervisedLoss
 from xprism.targets import Classes, Lesions, Masks, TargetSet
 from xprism.training.cases import validation_cases
@@ -36,7 +38,9 @@ class Validation:
         self._batch, self._last = recipe.schedule.batch, recipe.schedule.steps
         self._loss = SupervisedLoss(recipe.targets, **recipe.objective.supervised.loss)
         once = recipe.data.model_copy(update={"repeat": {}, "oversample": None})
-        plain = recipe.model_copy(update={"augment": None, "data": once})
+        self._input = recipe.input
+        whole = recipe.input.model_copy(update={"window": None, "stride": None})
+        plain = recipe.model_copy(update={"augment": None, "data": once, "input": whole})
         self._samples = Samples(validation_cases(recipe), plain)
         self._best: dict[str, Any] = {"figure": None, "step": 0, "weights": {}, "looks_since": 0}
         self.noted = Noted()
@@ -95,11 +99,25 @@ class Validation:
     def _figures(self, network: nn.Module, films: Tensor, planes: Tensor, known: Tensor) -> list[float]:
         """One loss a film, or one Dice a film and known mask."""
         with self._fabric.autocast():
-            raw = network(films).float()
+            raw = over_windows(network, films, self._input)
         if self._part.measure == "loss":
             each = (slice(k, k + 1) for k in range(len(raw)) if known[k].any())
             return [float(self._loss(raw[film], planes[film], known[film], films=films[film])) for film in each]
         return dice_scores(self._targets, raw.cpu().numpy(), planes.cpu().numpy() >= 0.5, known.cpu().numpy())
+
+
+def over_windows(network: nn.Module, films: Tensor, spec: InputSpec) -> Tensor:
+    """Raw outputs [B, K, h, w] for films [B, 1, h, w] of the whole grid, means of the network's windows."""
+    places = windows(spec)
+    if len(places) == 1:
+        return torch.as_tensor(network(films)).float()
+    parts: list[Tensor] = [network(films[..., rows, columns]).float() for rows, columns in places]
+    total = parts[0].new_zeros(len(films), parts[0].shape[1], *spec.size)
+    times = total.new_zeros(spec.size)
+    for (rows, columns), part in zip(places, parts, strict=True):
+        total[..., rows, columns] += part
+        times[rows, columns] += 1
+    return total / times
 
 
 def dice_scores(
