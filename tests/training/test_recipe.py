@@ -122,7 +122,7 @@ PIPELINES = ROOT / "recipes" / "synthesis"
 RECIPES = sorted(
     path
     for path in (ROOT / "recipes").rglob("*.yaml")
-    if not path.stem.endswith(".card") and PIPELINES not in path.parents
+    if not path.stem.endswith((".card", ".protocol")) and PIPELINES not in path.parents
 )
 
 

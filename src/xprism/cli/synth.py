@@ -7,12 +7,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from xprism.cli.synth_audit import audit
+from xprism.cli.synth_choose import choose
 from xprism.cli.train import Changes, Profile
 
 if TYPE_CHECKING:
     from xprism.synthesis.sampling import Sampler
 
 app = typer.Typer(help="Make labelled synthetic films.", no_args_is_help=True, rich_markup_mode=None)
+
+app.command()(audit)
+app.command()(choose)
 
 RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="Folder that 'synth train' wrote.")]
 Snapshots = Annotated[

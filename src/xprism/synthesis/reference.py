@@ -57,6 +57,20 @@ Masks are one file of bit flags a sample, or a file a structure where `data.clav
 seed, the stages with step and SHA-256 of their weights, and how many dot maps were `drawn`, how many of them
 `rejected`, and the `problems` of the drawn ones. A sample is called `synthetic-SEED-NUMBER`. It depends on the weights,
 the seed and its number alone, not on how many are drawn; numbers that are left out were turned down.
+
+## The folder of an audit
+
+| file | what it is |
+|---|---|
+| `report.html` | verdicts, pictures, measures: needs nothing else to be read |
+| `report.json`, `verdicts.csv` | the verdicts: number, reference, p, the same corrected, what it means |
+| `samples.csv` | every sample's nearest real film and label map, distances, p, and whether it counts as a copy |
+| `measures.csv` | measures of label maps in both sets: means, deviations, range, share beyond it, difference |
+| `closest-films.png`, `closest-labels.png` | the closest pairs side by side |
+| `distances.png`, `measures.png` | distances to the nearest and fit of labels; areas and places |
+
+Files of labels are there where both sets know the same structures in all cases.
+[What the checks measure](../explanation/synthesis-audit.md).
 """
 
 

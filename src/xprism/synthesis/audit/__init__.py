@@ -1,0 +1,1 @@
+"""Whether synthetic films are worth training on: kernel distance, copies, labels, variety. Needs no torch."""
