@@ -67,7 +67,8 @@ def test_xnet_is_trained_as_its_paper_says() -> None:
     assert (validation.measure, validation.patience) == ("loss", 20)
     assert recipe.data.oversample == 500
     assert recipe.input.model_dump() == {
-        **{"size": (200, 200), "low_percent": 0, "high_percent": 100, "clip": 1, "inverted": False, "whole": True}
+        **{"size": (200, 200), "low_percent": 0, "high_percent": 100, "clip": 1, "inverted": False, "whole": True},
+        **{"window": None, "stride": None},
     }
     (target,) = recipe.targets
     assert isinstance(target, Classes)
