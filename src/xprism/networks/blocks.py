@@ -22,7 +22,9 @@ class GroupNorm(nn.GroupNorm):
     """
 
     def forward(self, input: Tensor) -> Tensor:
-        return super().forward(input.contiguous())
+        beside = input.is_contiguous(memory_format=torch.channels_last)
+        memory = torch.channels_last if beside else torch.contiguous_format
+        return super().forward(input.contiguous()).contiguous(memory_format=memory)
 
 
 def norm_of(name: NormName, groups: int) -> Norm:
