@@ -72,8 +72,15 @@ def train(recipe: Recipe, folder: Path | str, *, resume: bool = False) -> Run:
     # Buffers stay each device's own: batch norms pass several batches before one step backward.
     several = DDPStrategy(start_method="spawn", broadcast_buffers=False) if schedule.devices > 1 else "auto"
     fabric = Fabric(accelerator="auto", devices=schedule.devices, strategy=several, precision=schedule.precision)
-    fabric.launch(partial(_train, recipe=recipe, folder=folder))
+    fabric.launch(partial(_train_on_one_of_several if schedule.devices > 1 else _train, recipe=recipe, folder=folder))
     return load_run(folder)
+
+
+def _train_on_one_of_several(fabric: Fabric, recipe: Recipe, folder: Path) -> None:
+    """The training on one device, whose threads end before its process does: one left waiting aborts it."""
+    _train(fabric, recipe, folder)
+    fabric.barrier()
+    torch.distributed.destroy_process_group()
 
 
 def _train(fabric: Fabric, recipe: Recipe, folder: Path) -> None:
@@ -133,13 +140,16 @@ def _train_weights(fabric: Fabric, recipe: Recipe, folder: Path, *, samples: Sam
                 log.say(f"the output is zero everywhere after {ALIVE_BY} steps: beginning again with other weights")
                 return False
             stopped = take_step.reason_to_stop(losses)
-            no_better = validation(step + 1, ema, ends=stopped is not None)
+            ends, due = stopped is not None, _checkpoint_due(step + 1, schedule)
+            if schedule.settle_norms and (ends or due or validation.is_due(step + 1)):
+                settle_norms(fabric, ema, samples, step=step, schedule=schedule)
+            no_better = validation(step + 1, ema, ends=ends)
             stopped = stopped or no_better
             line = {"step": step + 1, "epoch": round((step + 1) * schedule.batch / len(samples.epoch), 4)}
             line |= {**losses, "rate": rate, "seconds": round(seconds, 1), **take_step.noted.fields}
             line |= {**validation.noted.fields, **({"seed_of_weights": schedule.seed + draw} if draw else {})}
             log.add(line, losses, (*take_step.noted.messages, *validation.noted.messages))
-            if stopped or (step + 1) % schedule.checkpoint_every == 0 or step + 1 == schedule.steps:
+            if stopped or due:
                 log.flush()
                 state = {"step": step + 1, "seconds": seconds, "stopped": stopped, "draw": draw}
                 state |= {"network": network.state_dict(), "ema": ema.state_dict()}
@@ -159,6 +169,32 @@ def _to_train(network: nn.Module, schedule: Schedule) -> None:
         for module in network.modules():
             if isinstance(module, nn.modules.batchnorm._BatchNorm):
                 module.eval()
+
+
+def _checkpoint_due(step: int, schedule: Schedule) -> bool:
+    return step % schedule.checkpoint_every == 0 or step == schedule.steps
+
+
+@torch.no_grad()
+def settle_norms(fabric: Fabric, network: nn.Module, samples: Samples, *, step: int, schedule: Schedule) -> None:
+    """Measure the statistics of ``network``'s batch norms over the last batches up to ``step``, drawn again.
+
+    Those kept while weights were averaged belong to no weights that ever were: with a slow momentum they lie far off.
+    """
+    network.eval()
+    norms = [one for one in network.modules() if isinstance(one, nn.modules.batchnorm._BatchNorm)]
+    momenta = [norm.momentum for norm in norms]
+    for norm in norms:
+        norm.reset_running_stats()
+        norm.momentum = None  # the plain mean over all batches
+        norm.train()
+    for one in range(max(0, step + 1 - schedule.settle_norms), step + 1):
+        films = torch.stack([samples[one * schedule.batch + place][0] for place in range(schedule.batch)])
+        with fabric.autocast():
+            network(films.to(fabric.device).contiguous(memory_format=torch.channels_last))
+    for norm, momentum in zip(norms, momenta, strict=True):
+        norm.momentum = momentum
+        norm.eval()
 
 
 @torch.no_grad()

@@ -211,6 +211,12 @@ class Schedule(Part):
         False, description="batch norms keep the statistics they start with, as suits small batches of unlike films"
     )
     ema: float = Field(0.998, ge=0, lt=1, description="decay of the averaged weights, which are the ones kept")
+    settle_norms: int = Field(
+        0,
+        ge=0,
+        description="batches over which the averaged weights measure the statistics of their batch norms before they "
+        "are looked at or kept; 0: those are averaged too, and lag behind where their momentum is slow",
+    )
     clip: float = Field(2.0, gt=0, description="largest norm of a gradient; supervised training only")
     precision: Literal["32-true", "bf16-mixed"] = Field("bf16-mixed", description="bf16 is two to three times faster")
     checkpoint_every: Count = Field(200, description="steps between checkpoints")
@@ -222,6 +228,12 @@ class Schedule(Part):
     def _batch_is_shared_evenly(self) -> Schedule:
         if self.batch % self.devices:
             raise ValueError(f"a batch of {self.batch} cannot be shared by {self.devices} devices")
+        return self
+
+    @model_validator(mode="after")
+    def _norms_are_kept_or_settled(self) -> Schedule:
+        if self.keep_norms and self.settle_norms:
+            raise ValueError("`keep_norms` and `settle_norms` do not go together")
         return self
 
 

@@ -48,8 +48,7 @@ class Validation:
     def __call__(self, step: int, network: nn.Module, *, ends: bool = False) -> str | None:
         """Look at ``network`` where it is time, or training ``ends``; a reason to stop, or None."""
         self.noted = Noted()
-        due = step % self._part.every == 0 or step == self._last or ends
-        if not due or not self._samples.epoch:
+        if not self.is_due(step, ends=ends):
             return None
         figure, measure = self._measure(network), self._part.measure
         self.noted = Noted({f"validation_{measure}": figure}, (f"validation {measure} {figure:.4f}",))
@@ -61,6 +60,10 @@ class Validation:
         if self._best["looks_since"] < self._part.patience:
             return None
         return f"validation {measure} was best at step {self._best['step']} ({self._best['figure']:.4f})"
+
+    def is_due(self, step: int, *, ends: bool = False) -> bool:
+        """Whether it is time for a look; never where there are no films for it."""
+        return bool(self._samples.epoch) and (step % self._part.every == 0 or step == self._last or ends)
 
     def state_dict(self) -> dict[str, Any]:
         """Everything that a resumed training needs, the best weights among it."""
