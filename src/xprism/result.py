@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from xprism.card import Card
 from xprism.radiograph import Radiograph
-from xprism.targets import Lesions
+from xprism.targets import Classes, Lesions
 
 Point = tuple[float, float]
 
@@ -120,6 +120,12 @@ class Result:
         targets = self.card.targets if self.card is not None else ()
         sought = [target.label for target in targets if isinstance(target, Lesions)]
         return tuple(dict.fromkeys([*sought, *(lesion.label for lesion in self.lesions)]))
+
+    @property
+    def class_labels(self) -> dict[str, tuple[str, ...]]:
+        """The labels of every class map, by target."""
+        targets = self.card.targets if self.card is not None else ()
+        return {target.name: target.labels for target in targets if isinstance(target, Classes)}
 
     def reported(self, label: str) -> tuple[Lesion, ...]:
         """The findings of a label that are shown and counted, best first."""

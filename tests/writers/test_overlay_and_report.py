@@ -17,7 +17,8 @@ import tiny_models
 from xprism.inference.predictor import Predictor
 from xprism.radiograph import DisplayMapping, Radiograph
 from xprism.result import Result
-from xprism.writers.overlay import COLOURS, draw_overlay, overlay_png
+from xprism.targets import Classes, TargetSet
+from xprism.writers.overlay import COLOURS, colour_of, draw_overlay, overlay_png
 from xprism.writers.report import report_html
 
 
@@ -124,3 +125,20 @@ def test_overlay_is_a_png(predictor: Predictor) -> None:
     with Image.open(io.BytesIO(overlay_png(predicted(predictor, (100, 90))))) as image:
         assert image.format == "PNG"
         assert image.mode == "RGB"
+
+
+def test_classes_are_outlined_but_for_the_first_and_named_in_legend_and_report(tmp_path: Path) -> None:
+    labels = ("open_beam", "soft_tissue", "bone")
+    columns = np.mgrid[:48, :48][1]
+    planes = np.stack([columns // 16 == number for number in range(3)]).astype(np.float32) * 12
+    targets = TargetSet(targets=(Classes(name="tissue", labels=labels),))
+    predictor = Predictor.load(tiny_models.write_model(tmp_path / "limbs", planes, targets, gate="none"))
+    result = predictor(Radiograph(np.full((480, 480), 90, np.uint8), DisplayMapping(0, 255)))
+    picture = np.asarray(draw_overlay(result), int)
+    coloured = np.ptp(picture[300], axis=1) > 40
+    borders = [round(edge * picture.shape[1] / 48) for edge in (16, 32)]
+    assert all(coloured[border - 3 : border + 4].any() for border in borders)
+    assert not coloured[: borders[0] - 8].any()
+    colours = {tuple(picture[row, column]) for row in range(640, picture.shape[0]) for column in range(100)}
+    assert {colour_of(label, labels[1:]) for label in labels[1:]} <= colours
+    assert "#{:02x}{:02x}{:02x}".format(*colour_of("bone", labels[1:])) in report_html(result, overlay=b"")

@@ -66,17 +66,26 @@ def overlay_png(result: Result) -> bytes:
 
 def draw_overlay(result: Result) -> Image.Image:
     """The overlay of a result as a picture; a refused film is shown with the reason and no outlines."""
-    canvas = _canvas(result.radiograph)
-    for label, mask in result.masks.items():
+    canvas, masks = _canvas(result.radiograph), outlined(result)
+    for label, mask in masks.items():
         if label not in result.lesion_labels:
-            _draw_mask(canvas, mask, colour_of(label, tuple(result.masks)))
+            _draw_mask(canvas, mask, colour_of(label, tuple(masks)))
     for label in result.lesion_labels:
         for lesion in result.reported(label):
-            _draw_lesion(canvas, lesion, colour_of(label, (*result.masks, label)))
+            _draw_lesion(canvas, lesion, colour_of(label, (*masks, label)))
     _draw_sides(canvas, result)
     if "ctr" in result.measurements:
         _draw_ratio(canvas, result.measurements["ctr"])
     return _with_legend(canvas, result)
+
+
+def outlined(result: Result) -> dict[str, NDArray[np.bool_]]:
+    """What has an outline [H, W]: every mask, and of class maps every class but the first, which is all the rest."""
+    found = dict(result.masks)
+    for name, index in result.classes.items():
+        for number, label in enumerate(result.class_labels.get(name, ())[1:], start=1):
+            found.setdefault(label, index == number)
+    return found
 
 
 def view_png(film: Radiograph) -> bytes:
@@ -216,14 +225,15 @@ def _with_legend(canvas: _Canvas, result: Result) -> Image.Image:
     size, width = canvas.letter, canvas.picture.width
     pad, step = size // 2, round(size * 1.5)
     draw = ImageDraw.Draw(canvas.picture)
-    swatches = _wrapped(draw, [(label.replace("_", " "), label) for label in result.masks], width - 2 * pad, size)
+    labels = tuple(outlined(result))
+    swatches = _wrapped(draw, [(label.replace("_", " "), label) for label in labels], width - 2 * pad, size)
     lines = [line for text in _sentences(result) for line in _broken(draw, text, width - 2 * pad, size)]
     sheet = Image.new("RGB", (width, canvas.picture.height + step * (len(swatches) + len(lines)) + 2 * pad), _PAPER)
     sheet.paste(canvas.picture)
     draw, y = ImageDraw.Draw(sheet), canvas.picture.height + pad
     for swatch_row in swatches:
         for x, text, label in swatch_row:
-            colour = colour_of(label, tuple(result.masks))
+            colour = colour_of(label, labels)
             draw.rectangle((pad + x, y + size // 8, pad + x + size - 1, y + size), fill=colour)
             draw.text((pad + x + round(size * 1.4), y), text, fill=_INK, font=_font(size))
         y += step

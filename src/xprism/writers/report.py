@@ -12,7 +12,7 @@ from jinja2 import Environment, StrictUndefined, Template
 from xprism import __version__
 from xprism.result import Lesion, Measurement, Result
 from xprism.targets import Layer
-from xprism.writers.overlay import colour_of, layer_png, picture_png, view_png
+from xprism.writers.overlay import colour_of, layer_png, outlined, picture_png, view_png
 from xprism.writers.record import notice_of
 
 _NAMES = {"ctr": "cardiothoracic ratio"}
@@ -68,10 +68,10 @@ def _data_uri(png: bytes) -> str:
 
 def _structure_row(result: Result, label: str) -> dict[str, Any]:
     one = result.structures[label]
-    drawn = label in result.masks
+    labels = tuple(outlined(result))
     return {
         "name": label.replace("_", " "),
-        "colour": "#{:02x}{:02x}{:02x}".format(*colour_of(label, tuple(result.masks))) if drawn else "transparent",
+        "colour": "#{:02x}{:02x}{:02x}".format(*colour_of(label, labels)) if label in labels else "transparent",
         "area": f"{one.area_px:,} px" if one.area_mm2 is None else f"{one.area_mm2 / 100:,.1f} cm²",
         "centroid": "" if one.centroid_px is None else "{:.0f}, {:.0f}".format(*one.centroid_px),
         "box": "" if one.box_px is None else "{}, {} to {}, {}".format(*one.box_px),

@@ -15,7 +15,6 @@ from pydicom.uid import ExplicitVRLittleEndian
 
 from xprism.grid import resize
 from xprism.result import Result
-from xprism.targets import Classes
 from xprism.writers.dicom.codes import ANATOMY, LEARNT, TISSUE, meaning_of
 from xprism.writers.dicom.origin import Origin, plain
 from xprism.writers.overlay import colour_of
@@ -26,7 +25,7 @@ Mask = NDArray[np.bool_]
 def masks_of(result: Result) -> dict[str, Mask]:
     """Every mask [H, W] of a result by label: those of its targets, then one for each class of its class maps."""
     found = dict(result.masks)
-    for name, labels in _classes(result).items():
+    for name, labels in result.class_labels.items():
         for number, label in enumerate(labels):
             found.setdefault(label, result.classes[name] == number)
     return found
@@ -99,9 +98,4 @@ def _description(origin: Origin, label: str, number: int, labels: tuple[str, ...
 
 
 def _category(result: Result, label: str) -> Code:
-    return TISSUE if any(label in labels for labels in _classes(result).values()) else ANATOMY
-
-
-def _classes(result: Result) -> dict[str, tuple[str, ...]]:
-    targets = result.card.targets if result.card is not None else ()
-    return {target.name: target.labels for target in targets if isinstance(target, Classes)}
+    return TISSUE if any(label in labels for labels in result.class_labels.values()) else ANATOMY
