@@ -1,5 +1,6 @@
 """A released model carries what its makers state and what was measured."""
 
+import json
 import warnings
 from pathlib import Path
 
@@ -8,12 +9,14 @@ import pytest
 from xprism.card import Card
 from xprism.errors import DataError, RecipeError
 from xprism.evaluation.cases import CaseScore
+from xprism.evaluation.class_rows import ClassSummaryRow
 from xprism.evaluation.lesion_rows import LesionFilm, LesionRow
 from xprism.evaluation.lesion_summary import FrocRow, froc_rows
 from xprism.evaluation.tables import write_csv
-from xprism.protocols.release import load_statement, read_curves, release
+from xprism.protocols.release import load_statement, read_curves, read_evaluation, release
 from xprism.training.loop import train
 from xprism.training.recipe import Recipe
+from xprism.training.recipe_file import load_recipe
 
 ROOT = Path(__file__).parents[2] / "recipes" / "practical"
 
@@ -55,3 +58,34 @@ def test_points_of_a_free_response_curve_go_onto_the_card(tmp_path: Path) -> Non
     assert at_two.mean == 0.75
     with pytest.raises(DataError, match="cannot be read"):
         read_curves(tmp_path / "nothing.csv")
+
+
+@pytest.mark.parametrize("thresholds", [False, True])
+def test_figures_and_temperature_of_classes_go_into_the_model_and_thresholds_if_wanted(
+    tiny_data: Path, tmp_path: Path, thresholds: bool
+) -> None:
+    def row(films: str, label: str, measure: str, temperature: float, value: float) -> ClassSummaryRow:
+        return ClassSummaryRow(films, "side", label, measure, temperature, value, value - 0.1, value + 0.1, value, 9)
+
+    told = tmp_path / "scores"
+    told.mkdir()
+    rows = [row("test", "left_lung", "f1", 1, 0.8), row("test", "left_lung", "recall", 1, 0.7)]
+    rows += [row("test", "left_lung", "f1", 1.3, 0.1), row("validation", "left_lung", "f1", 1, 0.2)]
+    write_csv(told / "class_summary.csv", ClassSummaryRow, rows)
+    chosen = {"temperature": 1.3, "thresholds": {"left_lung": 0.7}, "part_thresholds": {"KNEE": {"left_lung": 0.6}}}
+    (told / "evaluation.json").write_text(json.dumps({"classes": {"side": {"for_card": chosen}}}))
+    side = "targets=[{kind: classes, name: side, labels: [rest, right_lung, left_lung], from_masks: true}]"
+    run = train(load_recipe(tiny_data / "tiny.yaml", changes=[side, "schedule.steps=1"]), tmp_path / "run")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        release(run, tmp_path / "model", measured=read_evaluation(told, thresholds=thresholds))
+    card = Card.load(tmp_path / "model")
+    assert [(one.measure, one.structure, one.mean, one.films) for one in card.scores] == [
+        ("F1", "side, left lung", 0.8, 9)
+    ]
+    (target,) = card.targets
+    assert target.temperature == 1.3
+    assert target.thresholds_for(None) == (chosen["thresholds"] if thresholds else {})
+    assert target.thresholds_for("KNEE") == (chosen["part_thresholds"]["KNEE"] if thresholds else {})
+    with pytest.raises(DataError, match="no figures of lesions or classes"):
+        read_evaluation(tmp_path / "run")

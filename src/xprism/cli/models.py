@@ -58,18 +58,23 @@ def export(
     card: Annotated[Path | None, typer.Option(help="What the makers state, a YAML file.")] = None,
     licence: Annotated[Path | None, typer.Option(help="Licence text that goes with the model.")] = None,
     scores: Annotated[Path | None, typer.Option(help="scores.csv of a cross-validation, for the card.")] = None,
-    froc: Annotated[Path | None, typer.Option(help="froc.csv of its evaluation, for the card.")] = None,
+    evaluation: Annotated[
+        Path | None, typer.Option(help="Folder of an evaluation: figures and temperature of classes, curve of lesions.")
+    ] = None,
+    thresholds: Annotated[
+        bool, typer.Option("--thresholds", help="Take the thresholds of classes over from it, too.")
+    ] = False,
 ) -> None:
     """Write a trained model as a folder for use: ONNX, fp16 weights, card and licence."""
     from xprism.cli.extras import need_train
 
     need_train()
     from xprism.protocols.crossval import read_scores
-    from xprism.protocols.release import load_statement, read_curves, release
+    from xprism.protocols.release import load_statement, read_evaluation, release
     from xprism.training.runs import load_run
 
-    measured = read_scores(scores) if scores else []
+    of_masks = read_scores(scores) if scores else []
     statement = load_statement(card) if card else None
-    curves = read_curves(froc) if froc else ()
-    made = release(load_run(run), out, statement=statement, licence=licence, scores=measured, curves=curves)
+    measured = read_evaluation(evaluation, thresholds=thresholds) if evaluation else None
+    made = release(load_run(run), out, statement=statement, licence=licence, scores=of_masks, measured=measured)
     typer.echo(f"{made.name} {made.version}, {made.parameters:,} parameters, in {out}")
