@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,10 +24,15 @@ def make_runtime(model: str, *, precision: str, films: Path | None, out: Path | 
 
     if precision not in PRECISIONS:
         raise ModelError(f"there is no precision {precision!r}", remedy=f"choose one of {', '.join(PRECISIONS)}")
-    with Progress("films", 0) as progress:
-        folder, record = export_runtime(
-            model, precision=precision, films=films, out=out, check=check, on_film=lambda: progress.step()
-        )
+    with ExitStack() as stack:
+        shown: list[Progress] = []
+
+        def on_film(total: int) -> None:
+            if not shown:
+                shown.append(stack.enter_context(Progress("films compared", total)))
+            shown[0].step()
+
+        folder, record = export_runtime(model, precision=precision, films=films, out=out, check=check, on_film=on_film)
     if record.parity is not None:
         for line in parity_lines(record.parity):
             typer.echo(line)

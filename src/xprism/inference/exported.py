@@ -7,6 +7,7 @@ its own such as ``openvino-int8`` with its files and a record, ``parity.json``.
 from __future__ import annotations
 
 import os
+import platform
 from pathlib import Path
 from typing import Literal
 
@@ -128,6 +129,16 @@ def find_exported(model: Path, card: Card) -> dict[str, tuple[Path, Exported]]:
             if record is not None and record.model_sha256 == card.sha256 and record.name == path.parent.name:
                 found.setdefault(record.name, (path.parent, record))
     return found
+
+
+def processor() -> str:
+    """The name of this machine's processor."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return platform.processor() or platform.machine()
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.machine()
 
 
 def export_command(model: str, name: str) -> str:

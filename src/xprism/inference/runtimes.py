@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from xprism.card import Card
 from xprism.errors import ModelError, XprismError
-from xprism.inference.exported import Precision, cache_folder, export_command, find_exported
+from xprism.inference.exported import Precision, cache_folder, export_command, find_exported, processor
 
 NAMES = ("auto", "onnx", "openvino", "openvino-fp32", "openvino-bf16", "openvino-int8")
 
@@ -41,8 +41,8 @@ def open_runtime(name: str, model: Path, card: Card, *, threads: int | None = No
     """Open the network of the model folder ``model`` in a runtime, on all usable cores by default.
 
     ``onnx`` and ``openvino`` are at full precision and open the model's own file. A name with a precision stands for
-    what ``xprism models export`` made. ``auto`` is the fastest of those that are installed, passed their comparison
-    with full precision and work on this processor; where there is none it is ``onnx``.
+    what ``xprism models export`` made. ``auto`` is the fastest of those that are installed and passed their comparison
+    with full precision on a processor of this kind; where there is none it is ``onnx``.
     Raises ``ModelError`` for an unknown or missing runtime or an unusable file, ``MissingExtra`` where the runtime is
     not installed.
     """
@@ -68,9 +68,15 @@ def open_network(name: str, network: Path, precision: Precision, *, threads: int
 
 
 def faster_than_reference(model: Path, card: Card) -> Iterator[str]:
-    """Names of the runtimes that ``auto`` may take, fastest first."""
-    passed = [record for _, record in find_exported(model, card).values() if record.passed]
-    timed = [(record.parity.speed, record.name) for record in passed if record.parity is not None]
+    """Names of the runtimes that ``auto`` may take, fastest first.
+
+    Speed and closeness hold for the kind of processor on which they were measured.
+    """
+    timed = [
+        (record.parity.speed, record.name)
+        for _, record in find_exported(model, card).values()
+        if record.parity is not None and record.parity.passed and record.parity.processor == processor()
+    ]
     if find_spec("openvino") is not None:
         yield from (name for speed, name in sorted(timed, reverse=True) if speed > 1)
 

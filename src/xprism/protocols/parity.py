@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import platform
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,7 +15,7 @@ from xprism.errors import ModelError
 from xprism.evaluation.class_planes import class_masks
 from xprism.evaluation.overlap import jaccard
 from xprism.inference.decode import Decoded, decode
-from xprism.inference.exported import Figure, Parity, Precision
+from xprism.inference.exported import Figure, Parity, Precision, processor
 from xprism.inference.predictor import Predictor, Prepared
 from xprism.radiograph import Radiograph
 from xprism.targets import Lesions, TargetSet
@@ -100,16 +98,6 @@ def need_parity(parity: Parity, *, where: str, remedy: str) -> None:
     """Raise ``ModelError`` with the figures beyond their limits, where there are any."""
     if not parity.passed:
         raise ModelError(f"too far from full precision: {complaint(parity)}", where=where, remedy=remedy)
-
-
-def processor() -> str:
-    """The name of this machine's processor."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
-    except OSError:
-        return platform.processor() or platform.machine()
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.machine()
 
 
 def _film(

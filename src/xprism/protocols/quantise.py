@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+import sys
 from collections.abc import Sequence
+from contextlib import redirect_stdout
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -50,13 +52,14 @@ def quantise(network: Any, films: Sequence[NDArray[np.float32]]) -> Any:
 
     logging.getLogger("nncf").setLevel(logging.ERROR)
     kept = nncf.IgnoredScope(names=kept_exact(network), validate=False)
-    return nncf.quantize(
-        network,
-        nncf.Dataset(list(films)),
-        subset_size=len(films),
-        preset=nncf.QuantizationPreset.MIXED,
-        ignored_scope=kept,
-    )
+    with redirect_stdout(sys.stderr):  # where it shows how far it is
+        return nncf.quantize(
+            network,
+            nncf.Dataset(list(films)),
+            subset_size=len(films),
+            preset=nncf.QuantizationPreset.MIXED,
+            ignored_scope=kept,
+        )
 
 
 def kept_exact(network: Any) -> list[str]:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Callable
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,14 +32,15 @@ def export_runtime(
     films: Path | None = None,
     out: Path | None = None,
     check: bool = True,
-    on_film: Callable[[], object] = lambda: None,
+    on_film: Callable[[int], object] = lambda total: None,
 ) -> tuple[Path, Exported]:
     """Make a model's network for OpenVINO; its folder and record.
 
     Without ``out`` it goes into the user's cache, where it is found by the hash of the model; ``out`` is a model
     folder, which the model is copied to unless it is its own. ``films`` is a manifest or a folder of films, by default
     simulated chests. Nothing is written where results are too far from full precision; without ``check`` they are not
-    compared, and only who asks for the runtime by name gets it.
+    compared, and only who asks for the runtime by name gets it. ``on_film`` is called after each film that is
+    compared, with how many there are.
     Raises ``ModelError`` where parity fails, ``MissingExtra`` where packages are missing, ``DataError`` for films that
     cannot be used and ``OutputError`` where ``out`` holds another model.
     """
@@ -50,31 +53,29 @@ def export_runtime(
         load_network(folder / "model.onnx")  # missing packages are told before films are made
     calibrate = precision == "int8"
     used = choose_films(films, card, calibrate=calibrate) if calibrate or check else ParityFilms((), (), "")
-    base = _base(folder, card, out)
-    target = base / f"openvino-{precision}"
-    partial_folder = target.with_name(f".{target.name}.partial")
-    shutil.rmtree(partial_folder, ignore_errors=True)
-    try:
-        partial_folder.mkdir(parents=True)
+    if out is not None:
+        _check_out(out, folder, card)
+    with TemporaryDirectory() as scratch:
+        made = Path(scratch)
         network = load_network(folder / "model.onnx")
         if calibrate:
             network = quantise(network, [grid for film in used.calibrate for grid in _grids(film, reference)])
-        save_network(network, partial_folder / NETWORK)
-        record = _record(card, partial_folder, precision, calibrate=calibrate)
+        save_network(network, made / NETWORK)
+        record = _record(card, made, precision, calibrate=calibrate)
         if check:
-            record = _checked(record, partial_folder, reference, used, on_film)
-        (partial_folder / RECORD).write_text(record.model_dump_json(indent=1) + "\n", encoding="utf-8")
-        shutil.rmtree(target, ignore_errors=True)
-        partial_folder.rename(target)
-    except OSError as error:
-        raise OutputError(f"cannot write: {error}", where=str(target), remedy="choose another folder") from error
-    finally:
-        shutil.rmtree(partial_folder, ignore_errors=True)
-    return target, record
+            record = _checked(record, made, reference, used, on_film)
+        (made / RECORD).write_text(record.model_dump_json(indent=1) + "\n", encoding="utf-8")
+        base = cached_runtimes(card) if out is None else out
+        try:
+            if out is not None:
+                _copy_model(folder, out, card)
+            return _publish(made, base / record.name), record
+        except OSError as error:
+            raise OutputError(f"cannot write: {error}", where=str(base), remedy="choose another folder") from error
 
 
 def _checked(
-    record: Exported, folder: Path, reference: Predictor, films: ParityFilms, on_film: Callable[[], object]
+    record: Exported, folder: Path, reference: Predictor, films: ParityFilms, on_film: Callable[[int], object]
 ) -> Exported:
     """The record with its parity. Raises ``ModelError`` where it is not good enough."""
     threads = usable_cores()
@@ -87,7 +88,7 @@ def _checked(
         films_from=films.origin,
         calibrated_on=len(films.calibrate),
         threads=threads,
-        on_film=on_film,
+        on_film=lambda: on_film(len(films.compare)),
     )
     remedy = "give films like those it is for (--films), more of them, or take a higher --precision"
     need_parity(parity, where=f"{record.model}, {record.name}", remedy=remedy)
@@ -114,22 +115,33 @@ def _version(package: str) -> str:
         return "unknown"
 
 
-def _base(folder: Path, card: Card, out: Path | None) -> Path:
-    """Where runtimes of the model go: the cache, or ``out``, which then holds the model as well."""
-    if out is None:
-        return cached_runtimes(card)
-    if out.resolve() == folder.resolve():
-        return out
+def _check_out(out: Path, folder: Path, card: Card) -> None:
+    """Raise ``OutputError`` where a folder holds anything but this model."""
     if (out / "card.json").is_file():
         if Card.load(out).sha256 != card.sha256:
             raise OutputError("holds another model", where=str(out), remedy="name a new folder with -o")
-        return out
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+    elif out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise OutputError("holds other files", where=str(out), remedy="name a new folder with -o")
+
+
+def _copy_model(folder: Path, out: Path, card: Card) -> None:
+    if (out / "card.json").is_file():
+        return
     out.mkdir(parents=True, exist_ok=True)
     for name in (*card.files, "card.json"):
         shutil.copy(folder / name, out / name)
-    return out
+
+
+def _publish(made: Path, target: Path) -> Path:
+    """Copy a finished folder to where it is looked for, so that it is there whole or not at all."""
+    partial = target.with_name(f".{target.name}.{os.getpid()}.partial")
+    try:
+        shutil.copytree(made, partial)
+        shutil.rmtree(target, ignore_errors=True)
+        partial.rename(target)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+    return target
 
 
 def _grids(film: ParityFilm, model: Predictor) -> list[NDArray[np.float32]]:
