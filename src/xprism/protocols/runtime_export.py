@@ -61,7 +61,7 @@ def export_runtime(
         if calibrate:
             network = quantise(network, [grid for film in used.calibrate for grid in _grids(film, reference)])
         save_network(network, made / NETWORK)
-        record = _record(card, made, precision, calibrate=calibrate)
+        record = _record(card, made, precision)
         if check:
             record = _checked(record, made, reference, used, on_film)
         (made / RECORD).write_text(record.model_dump_json(indent=1) + "\n", encoding="utf-8")
@@ -95,8 +95,8 @@ def _checked(
     return record.model_copy(update={"parity": parity})
 
 
-def _record(card: Card, folder: Path, precision: Precision, *, calibrate: bool) -> Exported:
-    packages = ("xprism", "openvino", *(("nncf",) if calibrate else ()))
+def _record(card: Card, folder: Path, precision: Precision) -> Exported:
+    packages = ("xprism", "openvino", *(("nncf",) if precision == "int8" else ()))
     return Exported(
         precision=precision,
         model=card.name,
