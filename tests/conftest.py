@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -12,6 +13,15 @@ import tiny_models
 
 # Making a model needs torch; where only the using side is installed these rooms are left out.
 collect_ignore = [] if find_spec("torch") else ["training", "synthesis", "objectives", "networks", "protocols"]
+
+
+@pytest.fixture(autouse=True, scope="session")
+def a_cache_of_the_tests(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A cache of the tests' own: what this machine's user made of models must not change what tests see."""
+    folder = tmp_path_factory.mktemp("cache")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(folder))
+        yield folder
 
 
 @pytest.fixture(scope="session")

@@ -74,6 +74,45 @@ def write_model(
     return folder
 
 
+def write_convolutions(folder: Path, targets: TargetSet, *, size: int = 64, gate: str = "frontal_chest") -> Path:
+    """A model of three convolutions, ``first``, ``inner`` and ``last``, the film added to what comes out of them.
+
+    Its masks are where the smoothed film is brighter than a level of each channel.
+    """
+    count = targets.channels
+    blur = np.full((4, 1, 3, 3), 1 / 9) * np.array([1, -1, 0.5, -0.5])[:, None, None, None]
+    inner = np.eye(4)[:, :, None, None] * np.pad(np.ones((1, 1)), 1)
+    last = np.full((count, 4, 1, 1), 1.0) * np.array([2, -2, 4, -4])[:, None, None]
+    numbers = {
+        "blur": blur, "inner_weights": inner, "last_weights": last, "levels": np.linspace(-1, 1, count),
+        "share": np.array(0.1),
+    }  # fmt: skip
+    nodes = [
+        helper.make_node("Conv", ["film", "blur"], ["one"], name="first", pads=[1, 1, 1, 1]),
+        helper.make_node("Relu", ["one"], ["two"], name="first_relu"),
+        helper.make_node("Conv", ["two", "inner_weights"], ["three"], name="inner", pads=[1, 1, 1, 1]),
+        helper.make_node("Relu", ["three"], ["four"], name="inner_relu"),
+        helper.make_node("Conv", ["four", "last_weights", "levels"], ["five"], name="last"),
+        helper.make_node("Mul", ["film", "share"], ["weighted"], name="film_share"),
+        helper.make_node("Add", ["five", "weighted"], ["raw"], name="sum"),
+    ]
+    graph = helper.make_graph(
+        nodes,
+        "convolutions",
+        [helper.make_tensor_value_info("film", TensorProto.FLOAT, ["batch", 1, size, size])],
+        [helper.make_tensor_value_info("raw", TensorProto.FLOAT, ["batch", count, size, size])],
+        [numpy_helper.from_array(value.astype(np.float32), name) for name, value in numbers.items()],
+    )
+    folder.mkdir(parents=True, exist_ok=True)
+    onnx.save(
+        helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9), folder / "model.onnx"
+    )
+    (folder / "LICENSE").write_text("made up\n", encoding="utf-8")
+    files = {name: sha256_of(folder / name) for name in ("model.onnx", "LICENSE")}
+    card(targets, gate=gate, size=(size, size), files=files).save(folder)
+    return folder
+
+
 def card(targets: TargetSet, *, gate: str, size: tuple[int, int], files: dict[str, str]) -> Card:
     return Card(
         name="tiny",

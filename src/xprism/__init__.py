@@ -29,8 +29,11 @@ def read(path: Any, *, polarity: str = "auto") -> Radiograph:
     return read_film(path, polarity=polarity)
 
 
-def load(model: Any = "chest", *, runtime: str = "onnx") -> Predictor:
-    """Load a model by its name in the zoo or by its folder, or a list of them; call it with a ``Radiograph``."""
+def load(model: Any = "chest", *, runtime: str = "auto") -> Predictor:
+    """Load a model by its name in the zoo or by its folder, or a list of them; call it with a ``Radiograph``.
+
+    The ``runtime`` is as for ``xprism predict``: ``auto`` is the fastest that ``xprism models export`` made here.
+    """
     from xprism.inference.together import load_predictor
 
     return load_predictor(model, runtime=runtime)

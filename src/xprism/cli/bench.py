@@ -13,7 +13,7 @@ def bench(
         Path | None, typer.Argument(help="A film; by default a simulated chest.", show_default=False)
     ] = None,
     model: Annotated[str, typer.Option(help="Name of a shipped model, or a model folder.")] = "chest",
-    runtime: Annotated[str, typer.Option(help="onnx, or openvino (extra 'fast').")] = "onnx",
+    runtime: Annotated[str, typer.Option(help="As of 'xprism predict'.")] = "auto",
     size: Annotated[int, typer.Option(help="Side of the simulated film in pixels.", min=64)] = 1024,
     repeat: Annotated[int, typer.Option(help="How many predictions to time.", min=1)] = 10,
 ) -> None:
@@ -40,4 +40,4 @@ def bench(
     for one in timings:
         typer.echo(f"{one.step:<16}{one.wall_ms:>10.1f}{one.cpu_ms:>10.1f}")
     typer.echo(f"{'sum':<16}{sum(t.wall_ms for t in timings):>10.1f}{sum(t.cpu_ms for t in timings):>10.1f}")
-    typer.echo("every kind is timed with the record that goes with it")
+    typer.echo(f"network run by {predictor.runtimes[0]}; every kind is timed with the record that goes with it")

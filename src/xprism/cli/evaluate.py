@@ -76,7 +76,9 @@ def evaluate(
         ),
     ] = None,
     figures: Annotated[bool, typer.Option(help="Draw box plots and panels (extra 'evaluate').")] = True,
-    runtime: Annotated[str, typer.Option(help="onnx, or openvino (extra 'fast'); for a model.")] = "onnx",
+    runtime: Annotated[
+        str, typer.Option(help="Of a model: onnx (full precision), or as of 'xprism predict'.")
+    ] = "onnx",
     clean: Annotated[
         bool | None,
         typer.Option("--clean/--no-clean", help="Tidy masks, as in 'xprism predict'; for a model.", show_default=False),

@@ -27,6 +27,7 @@ def list_models() -> None:
 def show(model: Annotated[str, typer.Argument(help="Name of a shipped model, or a model folder.")]) -> None:
     """Show a model's card: what it does, from what it learnt, how well, what it may be used for."""
     from xprism.card import Card
+    from xprism.cli.models_runtime import runtime_line
     from xprism.cli.progress import notice
     from xprism.zoo import find
 
@@ -39,6 +40,7 @@ def show(model: Annotated[str, typer.Argument(help="Name of a shipped model, or 
         "input": f"{card.input.size[0]} x {card.input.size[1]} pixels",
         "parameters": f"{card.parameters:,}",
         "learnt from": f"{card.training.films} films: {'; '.join(card.training.data)}",
+        "runtimes here": runtime_line(find(model), card),
         "sha256": card.sha256,
     }
     width = max(map(len, facts))
@@ -53,8 +55,22 @@ def show(model: Annotated[str, typer.Argument(help="Name of a shipped model, or 
 
 @app.command()
 def export(
-    run: Annotated[Path, typer.Argument(help="Folder of a training.")],
-    out: Annotated[Path, typer.Option("--out", "-o", help="Model folder to write.")],
+    what: Annotated[str, typer.Argument(help="Folder of a training; or a model, to make it faster.")],
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", "-o", help="Model folder to write; of a faster model the user's cache by default."),
+    ] = None,
+    to: Annotated[str, typer.Option(help="onnx, or openvino (extras 'fast' and 'export').")] = "onnx",
+    precision: Annotated[
+        str | None, typer.Option(help="fp32, bf16 or int8; onnx is fp32.", show_default="int8 for openvino")
+    ] = None,
+    films: Annotated[
+        Path | None,
+        typer.Option(help="Films to calibrate and compare on, manifest or folder.", show_default="simulated chests"),
+    ] = None,
+    check: Annotated[
+        bool, typer.Option(help="Compare with full precision, and write nothing where it is too far away.")
+    ] = True,
     card: Annotated[Path | None, typer.Option(help="What the makers state, a YAML file.")] = None,
     licence: Annotated[Path | None, typer.Option(help="Licence text that goes with the model.")] = None,
     scores: Annotated[Path | None, typer.Option(help="scores.csv of a cross-validation, for the card.")] = None,
@@ -65,7 +81,42 @@ def export(
         bool, typer.Option("--thresholds", help="Take the thresholds of classes over from it, too.")
     ] = False,
 ) -> None:
-    """Write a trained model as a folder for use: ONNX, fp16 weights, card and licence."""
+    """Write a trained model as a folder for use, or make a model for a faster runtime.
+
+    A training becomes ONNX, fp16 weights, card and licence. Of a model, shipped or in a folder, --to openvino makes a
+    form that 'xprism predict' then uses by itself, after its results were close enough to those of full precision.
+    """
+    from xprism.errors import ModelError
+    from xprism.zoo import find
+
+    if to not in ("onnx", "openvino"):
+        raise ModelError(f"there is no runtime {to!r}", remedy="choose onnx or openvino")
+    if to == "onnx" and precision not in (None, "fp32"):
+        raise ModelError(f"onnx is fp32, not {precision}", remedy="write --to openvino")
+    if not _is_model(what):
+        if to == "openvino" and not Path(what).is_dir():
+            find(what)  # says which models there are
+        if out is None:
+            raise ModelError("a training needs a folder to be written to", where=what, remedy="name it with -o")
+        _release(Path(what), out, card=card, licence=licence, scores=scores, froc=froc)
+        what = str(out)
+    elif to == "onnx":
+        raise ModelError("it is ONNX already", where=what, remedy="write --to openvino to make it faster")
+    if to == "openvino":
+        from xprism.cli.models_runtime import make_runtime
+
+        make_runtime(what, precision=precision or "int8", films=films, out=out, check=check)
+
+
+def _is_model(what: str) -> bool:
+    from xprism.zoo import names
+
+    return what in names() or (Path(what) / "card.json").is_file()
+
+
+def _release(
+    run: Path, out: Path, *, card: Path | None, licence: Path | None, scores: Path | None, froc: Path | None
+) -> None:
     from xprism.cli.extras import need_train
 
     need_train()

@@ -17,7 +17,12 @@ def predict(
     to: Annotated[
         str, typer.Option(help="What to write, joined by commas; 'layers' is bones alone, 'dicom' for archives.")
     ] = "masks,json,overlay,report",
-    runtime: Annotated[str, typer.Option(help="onnx, or openvino (extra 'fast').")] = "onnx",
+    runtime: Annotated[
+        str,
+        typer.Option(
+            help="auto: the fastest that 'models export' made and passed; or onnx, openvino, openvino-int8 ..."
+        ),
+    ] = "auto",
     polarity: Annotated[
         str, typer.Option(help="auto, display (bone is bright in the file) or inverted (bone is dark).")
     ] = "auto",
@@ -69,5 +74,5 @@ def predict(
             part=share,
             on_outcome=progress.show,
         )
-    conclude(summary, out, licence=predictor.card.licence)
+    conclude(summary, out, licence=predictor.card.licence, runtimes=predictor.runtimes)
     raise typer.Exit(summary.exit_code)

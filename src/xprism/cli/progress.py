@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
@@ -12,6 +13,7 @@ from xprism.progress import Progress
 
 if TYPE_CHECKING:
     from xprism.batch import Outcome, Summary
+    from xprism.inference.runtimes import RuntimeId
 
 
 class FilmProgress(Progress):
@@ -34,8 +36,8 @@ class FilmProgress(Progress):
         self.step()
 
 
-def conclude(summary: Summary, out: Path, *, licence: str) -> None:
-    """Print the closing lines: counts, where the results lie, and the permitted use."""
+def conclude(summary: Summary, out: Path, *, licence: str, runtimes: Sequence[RuntimeId]) -> None:
+    """Print the closing lines: counts, where the results lie, what ran the networks, and the permitted use."""
     counts = {
         "predicted": summary.done,
         "refused": summary.refused,
@@ -44,6 +46,7 @@ def conclude(summary: Summary, out: Path, *, licence: str) -> None:
     }
     words = ", ".join(f"{number} {word}" for word, number in counts.items() if number) or "no films in this part"
     typer.echo(f"{words}; results in {out}")
+    typer.echo(f"network run by {' and '.join(dict.fromkeys(map(str, runtimes)))}")
     if summary.failed:
         typer.echo(f"reasons of the failures: {out / 'errors.csv'}")
     typer.echo(notice(licence))

@@ -10,6 +10,7 @@ from importlib.metadata import PackageNotFoundError, version
 
 from xprism.card import Card
 from xprism.errors import XprismError
+from xprism.inference.exported import cache_folder, find_exported
 from xprism.inference.runtimes import usable_cores
 from xprism.zoo import find, names
 
@@ -44,6 +45,7 @@ def examine() -> Iterator[Check]:
     yield Check("cores", True, str(usable_cores()))
     yield _memory()
     yield from _models()
+    yield _cache()
 
 
 def _package(name: str) -> Check:
@@ -86,6 +88,14 @@ def _available_gib() -> float | None:
         return None
 
 
+def _cache() -> Check:
+    """Where faster forms of models and what was compiled of them lie, and how much room they take."""
+    folder = cache_folder()
+    size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+    remedy = "remove the folder to clear it" if size else ""
+    return Check("cache", True if size else None, f"{folder}, {size / 2**20:.0f} MB", remedy)
+
+
 def _models() -> Iterator[Check]:
     if not names():
         yield Check(
@@ -97,5 +107,17 @@ def _models() -> Iterator[Check]:
             for file in card.files:
                 card.verify(find(name), file)
             yield Check(f"model {name}", True, f"{card.version}, {len(card.files)} files match their card")
+            yield from _runtimes(name, card)
         except XprismError as error:
             yield Check(f"model {name}", False, error.what, "install xprism again")
+
+
+def _runtimes(name: str, card: Card) -> Iterator[Check]:
+    for runtime, (folder, record) in find_exported(find(name), card).items():
+        try:
+            record.verify(folder)
+        except XprismError as error:
+            yield Check(f"  {runtime}", False, error.what, error.remedy)
+        else:
+            speed = f"{record.parity.speed:.1f} times as fast" if record.parity else "not compared, not used by itself"
+            yield Check(f"  {runtime}", record.passed or None, speed)

@@ -6,17 +6,19 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnxruntime
 from numpy.typing import NDArray
 
 from xprism.errors import ModelError
+from xprism.telemetry import silence
 
 
 class OnnxRuntime:
     """A network in ONNX Runtime on the CPU, at full precision."""
 
     def __init__(self, model: Path, *, threads: int) -> None:
-        onnxruntime.disable_telemetry_events()
+        silence()
+        import onnxruntime
+
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from xprism.inference.decode import Decoded, decode
 from xprism.inference.gate import check_header, check_masks, missing_lungs
 from xprism.inference.measure import measure, structure_of
 from xprism.inference.quality import judge
-from xprism.inference.runtimes import Runtime, open_runtime
+from xprism.inference.runtimes import Runtime, RuntimeId, open_runtime
 from xprism.radiograph import Radiograph
 from xprism.result import ModelId, Quality, Refusal, Result, Structure
 from xprism.targets import Classes
@@ -48,22 +49,23 @@ class Predictor:
     (any thread), ``infer`` (the network) and ``finish`` (any thread).
     """
 
-    def __init__(self, card: Card, runtime: Runtime, *, runtime_name: str = "onnx") -> None:
-        self.card, self._runtime, self.runtime_name = card, runtime, runtime_name
+    def __init__(self, card: Card, runtime: Runtime, *, runtime_id: RuntimeId | None = None) -> None:
+        self.card, self._runtime = card, runtime
+        self.runtimes: tuple[RuntimeId, ...] = (runtime_id or RuntimeId(),)
         self.model = ModelId(card.name, card.version, card.sha256, card.licence)
         self.chest = card.gate == "frontal_chest"
 
     @classmethod
     def load(cls, model: str | Path, *, runtime: str = "onnx", threads: int | None = None) -> Predictor:
-        """Load a shipped model by name, or any model by its folder.
+        """Load a shipped model by name, or any model by its folder; ``runtime`` is one of ``runtimes.NAMES``.
 
         Raises ``ModelError`` where the model is missing, incomplete or does not match its card, and
         ``MissingExtra`` where the runtime is not installed.
         """
         folder = find(model)
         card = Card.load(folder)
-        weights = card.verify(folder, "model.onnx")
-        return cls(card, open_runtime(runtime, weights, threads=threads), runtime_name=runtime)
+        opened, chosen = open_runtime(runtime, folder, card, threads=threads)
+        return cls(card, opened, runtime_id=chosen)
 
     def options(self, *, clean: bool | None = None, force: bool = False) -> Options:
         """The options of a call; by default masks are cleaned where the model is one for chests."""
@@ -158,8 +160,18 @@ class Predictor:
         )
 
     def recorded(self, options: Options) -> dict[str, Any]:
-        """The options as a result records them."""
-        return {"clean": options.clean, "force": options.force, "runtime": self.runtime_name}
+        """The options as a result records them, with the runtime that worked, or one for each of several models."""
+        ran = {"runtime": _joined(one.name for one in self.runtimes)}
+        ran["precision"] = _joined(one.precision for one in self.runtimes)
+        if any(one.sha256 for one in self.runtimes):
+            ran["network_sha256"] = "+".join(one.sha256 or "" for one in self.runtimes)
+        return {"clean": options.clean, "force": options.force, **ran}
+
+
+def _joined(words: Iterable[str]) -> str:
+    """The words joined by +, or one of them where all are equal."""
+    every = list(words)
+    return every[0] if len(set(every)) == 1 else "+".join(every)
 
 
 def structures_of(decoded: Decoded, card: Card, film: Radiograph) -> dict[str, Structure]:

@@ -19,7 +19,7 @@ from xprism.result import ModelId, Result
 from xprism.targets import Target, TargetSet
 
 
-def load_predictor(model: str | Path | Sequence[str | Path], *, runtime: str = "onnx") -> Predictor:
+def load_predictor(model: str | Path | Sequence[str | Path], *, runtime: str = "auto") -> Predictor:
     """Load one model, or several that see each film together: a list, or names joined by commas.
 
     Raises ``ModelError`` as ``Predictor.load`` does, and where a model is named twice or adds nothing to the others.
@@ -44,7 +44,8 @@ class Together(Predictor):
     """
 
     def __init__(self, models: Sequence[Predictor]) -> None:
-        self.models, self.runtime_name = tuple(models), models[0].runtime_name
+        self.models = tuple(models)
+        self.runtimes = tuple(one for model in models for one in model.runtimes)
         self._added = _added([model.card for model in models])
         self.card = _card([model.card for model in models], self._added)
         self.model = ModelId(self.card.name, self.card.version, self.card.sha256, self.card.licence)

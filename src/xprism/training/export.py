@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 import onnx
-import onnxruntime
 import torch
 from numpy.typing import NDArray
 from safetensors.torch import save_file
@@ -18,6 +17,8 @@ from torch import Tensor, nn
 
 from xprism.card import Card, sha256_of
 from xprism.errors import ModelError
+from xprism.inference.onnx import OnnxRuntime
+from xprism.inference.runtimes import usable_cores
 from xprism.targets import Picture, TargetSet
 from xprism.training.runs import Run
 
@@ -60,8 +61,7 @@ def onnx_difference(network: nn.Module, path: Path, films: Tensor, *, targets: T
     It is one of what ``targets`` make of the raw outputs, pictures in parts of their range; without targets of
     logistic probabilities. For a network of ``near_ties``, where one value may lie a pixel off, it is the mean.
     """
-    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
-    (raw,) = session.run(None, {"film": films.numpy()})
+    raw = OnnxRuntime(path, threads=usable_cores())(films.numpy())
     with torch.no_grad():
         ours = network.eval().float()(films).numpy()
     if targets is None:

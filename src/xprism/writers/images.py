@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import struct
+import zlib
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -108,4 +110,30 @@ def _write_picture(result: Result, target: Picture, folder: Path) -> ImageFile:
 
 def save_png(pixels: NDArray[Any], path: Path) -> None:
     """Write an image [H, W] or [H, W, 3] as PNG, quickly rather than as small as can be."""
-    Image.fromarray(pixels).save(path, "PNG", compress_level=1)
+    if pixels.dtype == np.uint16:
+        path.write_bytes(_deep_png(pixels))
+    else:
+        Image.fromarray(pixels).save(path, "PNG", compress_level=1)
+
+
+def _deep_png(pixels: NDArray[np.uint16]) -> bytes:
+    """A 16-bit grey image [H, W] as PNG: differences to the left neighbour, runs and Huffman codes alone.
+
+    In the noise of a film there are no words to look for: without the search, writing takes less than half the time of
+    the fastest level that searches, and the file is no larger.
+    """
+    height, width = pixels.shape
+    values = pixels.astype(">u2").view(np.uint8).reshape(height, 2 * width)
+    lines = np.empty((height, 2 * width + 1), np.uint8)
+    lines[:, 0] = 1  # the filter "Sub", byte by byte
+    lines[:, 1:3] = values[:, :2]
+    np.subtract(values[:, 2:], values[:, :-2], out=lines[:, 3:])
+    packer = zlib.compressobj(level=1, strategy=zlib.Z_RLE)
+    packed = packer.compress(lines.tobytes()) + packer.flush()
+    header = struct.pack(">IIBBBBB", width, height, 16, 0, 0, 0, 0)
+    parts = ((b"IHDR", header), (b"IDAT", packed), (b"IEND", b""))
+    return b"\x89PNG\r\n\x1a\n" + b"".join(_chunk(kind, content) for kind, content in parts)
+
+
+def _chunk(kind: bytes, content: bytes) -> bytes:
+    return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
