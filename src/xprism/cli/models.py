@@ -98,7 +98,9 @@ def export(
             find(what)  # says which models there are
         if out is None:
             raise ModelError("a training needs a folder to be written to", where=what, remedy="name it with -o")
-        _release(Path(what), out, card=card, licence=licence, scores=scores, froc=froc)
+        _release(
+            Path(what), out, card=card, licence=licence, scores=scores, evaluation=evaluation, thresholds=thresholds
+        )
         what = str(out)
     elif to == "onnx":
         raise ModelError("it is ONNX already", where=what, remedy="write --to openvino to make it faster")
@@ -115,7 +117,14 @@ def _is_model(what: str) -> bool:
 
 
 def _release(
-    run: Path, out: Path, *, card: Path | None, licence: Path | None, scores: Path | None, froc: Path | None
+    run: Path,
+    out: Path,
+    *,
+    card: Path | None,
+    licence: Path | None,
+    scores: Path | None,
+    evaluation: Path | None,
+    thresholds: bool,
 ) -> None:
     from xprism.cli.extras import need_train
 
