@@ -62,6 +62,7 @@ def reproduce(
 
 def _show(found: Reproduction) -> None:
     from xprism.cli.evaluate import conclude
+    from xprism.protocols.comparison.classes import class_table
     from xprism.protocols.comparison.runs import open_runs
     from xprism.protocols.comparison.tables import table_one, table_three
 
@@ -72,7 +73,7 @@ def _show(found: Reproduction) -> None:
     for matter, settled in found.facts["settings"].items():
         typer.echo(f"{matter}: {settled}")
     runs = open_runs([found.folder])
-    for one in (*table_one(runs), *table_three(runs)):
+    for one in (*table_one(runs), *table_three(runs), *class_table(runs)):
         if one.ours is not None and one.published is not None:
             spread = "" if one.published_std is None else f" ± {one.published_std:g}"
             where = " ".join(part for part in (one.measure, one.structure, one.region) if part)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from xprism.evaluation.class_measures import PER_CLASS, counts_of, measures_of
 from xprism.evaluation.class_tally import Tally, summed
 from xprism.evaluation.froc import percentiles
-from xprism.evaluation.interval import RESAMPLES
+from xprism.evaluation.interval import draws_by_subject
 
 Floats = NDArray[np.float64]
 Key = tuple[int | str, str]
@@ -117,7 +117,7 @@ def summarise_classes(
     The intervals of all are drawn from the same ``seed``.
     """
     for view, own in views_of(films).items():
-        drawn = _draws([film.subject for film in own], np.random.default_rng(seed))
+        drawn = draws_by_subject([film.subject for film in own], np.random.default_rng(seed))
         for number, temperature in enumerate(own[0].tallies):
             tallies = [film.tallies[temperature] for film in own]
             keys, pooled = _table(tallies, np.ones((1, len(own))))
@@ -149,12 +149,3 @@ def _table(tallies: Sequence[Tally], weights: Floats) -> tuple[list[Key], Floats
         found = measures_of(summed(tallies, weights[start : start + _AT_ONCE]))
         parts.append(np.stack(list(found.values()), axis=-1))
     return keys, np.concatenate(parts) if parts else np.zeros((0, len(keys)))
-
-
-def _draws(subjects: Sequence[str], generator: np.random.Generator) -> Floats:
-    """How often each film counts [B, N] in draws of subjects with all of their films; none for a single subject."""
-    names, place = np.unique(np.asarray(subjects, str), return_inverse=True)
-    if len(names) < 2:
-        return np.zeros((0, len(subjects)))
-    often = generator.multinomial(len(names), np.full(len(names), 1 / len(names)), RESAMPLES)
-    return often[:, place].astype(np.float64)

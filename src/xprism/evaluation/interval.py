@@ -26,6 +26,15 @@ class Interval:
     high: float
 
 
+def draws_by_subject(subjects: Sequence[str], generator: np.random.Generator) -> NDArray[np.float64]:
+    """How often each film counts [B, N] in draws of subjects with all of their films; none for a single subject."""
+    names, place = np.unique(np.asarray(subjects, str), return_inverse=True)
+    if len(names) < 2:
+        return np.zeros((0, len(subjects)))
+    often = generator.multinomial(len(names), np.full(len(names), 1 / len(names)), RESAMPLES)
+    return often[:, place].astype(np.float64)
+
+
 def mean_interval(
     values: Sequence[float] | NDArray[Any],
     *,

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from xprism.errors import OutputError
 from xprism.evaluation.tables import write_csv
+from xprism.protocols.comparison.classes import ClassDifference, class_differences, class_table
 from xprism.protocols.comparison.figures import draw_boxes, draw_grid, draw_losses, mask_plots, picture_plots
 from xprism.protocols.comparison.pairs import RunComparison, pairwise
 from xprism.protocols.comparison.panels import Shown, best_and_worst, four_subjects
@@ -24,7 +25,7 @@ STEPS = ("runs", "tables", "tests", "figures", "pictures", "report")
 """What a comparison goes through; ``on_step`` hears of each when it is done."""
 
 FILES = (
-    *("report.html", "table-*.csv", "statistics.csv"),
+    *("report.html", "table-*.csv", "statistics.csv", "classes.csv", "class-differences.csv"),
     *("boxplots-*.png", "losses.png", "subjects-*.png", "best-and-worst-*.png"),
 )
 """Everything a comparison may leave in its folder."""
@@ -38,9 +39,9 @@ def compare(
     """Compare experiments that ``xprism reproduce`` wrote into ``folders``; the path of ``report.html`` in ``out``.
 
     Every pair of runs is tested on the films that both held out. Also writes ``table-1.csv`` to ``table-4.csv``,
-    ``statistics.csv`` and the figures. ``out`` appears whole. Raises ``DataError`` for folders that hold no
-    finished experiment, and ``OutputError`` where ``out`` cannot be written, or holds something and
-    ``overwrite`` is off.
+    ``statistics.csv``, for class maps ``classes.csv`` and ``class-differences.csv``, and the figures. ``out`` appears
+    whole. Raises ``DataError`` for folders that hold no finished experiment, and ``OutputError`` where ``out`` cannot
+    be written, or holds something and ``overwrite`` is off.
     """
     check_out(out, overwrite=overwrite, inputs=folders)
     runs = open_runs(folders)
@@ -68,7 +69,7 @@ def findings_of(runs: Sequence[RunFolder], *, on_step: OnStep = lambda step: Non
     on_step("tables")
     tests, strangers = pairwise(runs)
     on_step("tests")
-    return Findings(tuple(runs), *tables, tests, strangers)
+    return Findings(tuple(runs), *tables, tests, strangers, class_table(runs), class_differences(runs))
 
 
 def _fill(runs: Sequence[RunFolder], folder: Path, on_step: OnStep) -> None:
@@ -76,6 +77,9 @@ def _fill(runs: Sequence[RunFolder], folder: Path, on_step: OnStep) -> None:
     for number, table in enumerate((found.one, found.two, found.three, found.four), start=1):
         write_csv(folder / f"table-{number}.csv", Beside, table)
     write_csv(folder / "statistics.csv", RunComparison, found.tests)
+    if found.classes:
+        write_csv(folder / "classes.csv", Beside, found.classes)
+        write_csv(folder / "class-differences.csv", ClassDifference, found.differences)
     figures = _plots(runs, folder)
     on_step("figures")
     shown = Shown()

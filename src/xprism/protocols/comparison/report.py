@@ -13,10 +13,13 @@ from jinja2 import Environment, StrictUndefined, Template
 
 from xprism import __version__
 from xprism.protocols.comparison.cells import number
+from xprism.protocols.comparison.classes import ClassDifference
 from xprism.protocols.comparison.pairs import RunComparison
 from xprism.protocols.comparison.runs import RunFolder
 from xprism.protocols.comparison.tables import PICTURE, Beside, columns_of
 from xprism.protocols.comparison.views import (
+    classes_table,
+    differences_table,
     first_tables,
     fourth_table,
     runs_table,
@@ -49,7 +52,7 @@ class Figure:
 
 @dataclass(frozen=True)
 class Findings:
-    """What a comparison found: the runs, tables I to IV, tests, and pairs of runs without a film in common."""
+    """What a comparison found: runs, tables I to IV, tests, pairs of runs without a film in common, class maps."""
 
     runs: tuple[RunFolder, ...]
     one: list[Beside]
@@ -58,6 +61,8 @@ class Findings:
     four: list[Beside]
     tests: list[RunComparison]
     strangers: list[tuple[str, str]]
+    classes: list[Beside]
+    differences: list[ClassDifference]
 
 
 def report_html(found: Findings, *, figures: Sequence[Figure], problems: Sequence[str]) -> str:
@@ -75,6 +80,8 @@ def report_html(found: Findings, *, figures: Sequence[Figure], problems: Sequenc
         copying=_copying() if any(PICTURE in run.pictures for run in runs) else "",
         copies=list(_copies(found)),
         four=fourth_table(found.four, columns_of(runs)),
+        classes=classes_table(found.classes) if found.classes else None,
+        differences=differences_table(found.differences) if found.differences else None,
         tests=tests_table(found.tests) if found.tests else None,
         strangers=[f"{first} and {second}" for first, second in found.strangers],
         figures=[(_data_uri(figure.path), figure.caption) for figure in figures],

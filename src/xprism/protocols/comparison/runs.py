@@ -7,13 +7,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from xprism.card import Card, sha256_of
 from xprism.data.manifest import Case, read_manifest
 from xprism.errors import DataError, ModelError
+from xprism.evaluation.class_rows import ClassRow, ClassSummaryRow
 from xprism.evaluation.scores import Score
 from xprism.evaluation.statistics import refuse_copies
 from xprism.evaluation.summary import SummaryRow, averaged
@@ -23,6 +24,7 @@ from xprism.targets import UNIONS, Picture
 
 _AGAIN = "give a folder that 'xprism reproduce' has finished"
 Number = Annotated[int, Field(ge=0)]
+Row = TypeVar("Row", bound=Any)
 
 
 class _Part(BaseModel):
@@ -78,6 +80,8 @@ class RunFolder:
     summary: tuple[SummaryRow, ...]
     floors: tuple[SummaryRow, ...]
     fold_of: Mapping[str, Path]
+    class_films: tuple[ClassRow, ...] = ()
+    class_summary: tuple[ClassSummaryRow, ...] = ()
 
     @property
     def structures(self) -> tuple[str, ...]:
@@ -140,7 +144,6 @@ def _open(folder: Path) -> RunFolder:
     cases = read_manifest(folder / "held-out.csv")
     refuse_copies(cases)
     scored = folder / "evaluation"
-    floors = folder / "floors.csv"
     return RunFolder(
         folder=folder,
         label="",
@@ -148,9 +151,16 @@ def _open(folder: Path) -> RunFolder:
         cases=cases,
         scores=tuple(read_csv(scored / "cases.csv", Score)),
         summary=tuple(read_csv(scored / "summary.csv", SummaryRow)),
-        floors=tuple(read_csv(floors, SummaryRow)) if floors.is_file() else (),
+        floors=tuple(_rows(folder / "floors.csv", SummaryRow)),
         fold_of=_folds(folder, facts.folds),
+        class_films=tuple(_rows(scored / "classes.csv", ClassRow)),
+        class_summary=tuple(_rows(scored / "class_summary.csv", ClassSummaryRow)),
     )
+
+
+def _rows(path: Path, kind: type[Row]) -> Sequence[Row]:
+    """The rows of a table that not every evaluation has."""
+    return read_csv(path, kind) if path.is_file() else ()
 
 
 def _facts(path: Path) -> Facts:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from xprism.evaluation.statistics import p_text
 from xprism.protocols.comparison.cells import Cell, Table, both, here, name_of, number, remarks_of, theirs
+from xprism.protocols.comparison.classes import MEASURES, ClassDifference
 from xprism.protocols.comparison.pairs import RunComparison
 from xprism.protocols.comparison.runs import RunFolder
 from xprism.protocols.comparison.tables import EFFORT, PICTURE, REGIONS, Beside, Column
@@ -175,6 +176,40 @@ def tests_table(tests: Sequence[RunComparison]) -> Table:
     for one in (test for test in tests if test.measure in ("dice", "mssim", "rmse")):
         pair = one.first, one.second
         lines.append((Cell(one.first, (one.second,), "head") if pair != last else Cell(), *_tested(one)))
+        last = pair
+    return Table(heads, tuple(lines))
+
+
+def classes_table(rows: Sequence[Beside]) -> Table:
+    """Class maps: a row a run and class, a column a measure."""
+    heads = (Cell("run"), Cell("class"), *map(Cell, MEASURES.values()))
+    found = {(row.run, row.structure, row.measure): row for row in rows}
+    lines, last = [], None
+    for run, label in dict.fromkeys((row.run, row.structure) for row in rows):
+        own = (found.get((run, label, measure)) for measure in MEASURES)
+        cells = (both([row]) if row is not None else Cell("-") for row in own)
+        lines.append((Cell(run, kind="head") if run != last else Cell(), Cell(label.replace("_", " ")), *cells))
+        last = run
+    return Table((heads,), tuple(lines), remarks_of(rows))
+
+
+def differences_table(found: Sequence[ClassDifference]) -> Table:
+    """F1 of two runs on the films of both tests."""
+    heads = _heads("first, second", "class", "patients", "F1, first", "F1, second", "difference")
+    lines, last = [], None
+    for one in found:
+        pair = one.first, one.second
+        ends = (number(end, signed=True) for end in (one.interval_low, one.interval_high))
+        lines.append(
+            (
+                Cell(one.first, (one.second,), "head") if pair != last else Cell(),
+                Cell(one.label.replace("_", " ")),
+                Cell(str(one.subjects)),
+                Cell(number(one.f1_first)),
+                Cell(number(one.f1_second)),
+                Cell(number(one.difference, signed=True), (" to ".join(ends),)),
+            )
+        )
         last = pair
     return Table(heads, tuple(lines))
 
