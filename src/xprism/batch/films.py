@@ -115,6 +115,7 @@ def _walk(start: Path, out: Path) -> Iterator[Path]:
 def is_no_film(name: str) -> bool:
     """Whether the name, path included, says that this is no film: hidden, in a hidden folder, or a known other file."""
     *folders, file = name.split("/")
+    # "." and ".." are not hidden: a store's listing that has them must be refused, not shortened.
     hidden = any(step.startswith(".") and step.strip(".") for step in (*folders, file))
     return hidden or file.upper() in _NO_FILMS
 
