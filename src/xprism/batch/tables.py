@@ -16,7 +16,7 @@ from xprism.writers.record import FILE_NAME, read_record
 
 Row = dict[str, Any]
 Packed = bytes
-"""A row as JSON: a tenth of the memory of a dictionary, of which a run over many films would keep one a film."""
+"""A row as JSON: less than half the memory of the dictionary, and a run keeps one a film."""
 
 ERROR_COLUMNS = ("film", "code", "cause", "remedy")
 _FIRST = ("film", "refused", "forced", "quality", "remarks", "ctr", "ctr_reliable")
