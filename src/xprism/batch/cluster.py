@@ -155,7 +155,10 @@ def _started() -> Iterator[Any]:
 def _joined(address: str) -> Iterator[Any]:
     """The cluster that runs at the address."""
     host, _, port = address.rpartition(":")
-    remedy = "start it with `ray start --head`, and run this command on one of its machines"
+    remedy = (
+        "start it with `ray start --head`, run this command on one of its machines, "
+        "and set RAY_AUTH_MODE=token where it asks for a token"
+    )
     if address != "auto":
         if not (host and port.isdecimal()) or "/" in host:
             raise ClusterError(f"{address!r} is no address", remedy="write HOST:PORT of the cluster's head, or auto")
