@@ -4,7 +4,7 @@ PIP := -m pip install --quiet --disable-pip-version-check
 PINS := --constraint constraints/pins.txt
 OUT ?= demo-out
 
-.PHONY: demo test lint suite suite-without-torch clean
+.PHONY: demo test lint suite suite-without-torch suite-cluster clean
 
 demo: .venv/ready  ## predict a simulated film (and real ones, where lent) and say where the report is
 	.venv/bin/xprism data simulate --out $(OUT)/phantom --count 1 --seed 17 --size 1024 --format dicom
@@ -28,6 +28,10 @@ suite: .venv-dev/ready
 suite-without-torch: .venv/ready .venv/tests-ready  ## what has to work without torch: all that is called when models are used
 	.venv/bin/python -c "import importlib.util as u; assert u.find_spec('torch') is None, 'torch is installed'"
 	.venv/bin/pytest -n auto tests/cli tests/inference tests/readers tests/writers tests/test_*.py
+
+suite-cluster: .venv-dev/ready  ## two nodes of Ray, one of which is killed; apart, because Ray is 240 MB
+	.venv-dev/bin/python $(PIP) $(PINS) --editable '.[cluster]'
+	.venv-dev/bin/pytest tests/test_cluster.py
 
 .venv/ready: pyproject.toml constraints/pins.txt
 	$(PYTHON) -m venv .venv

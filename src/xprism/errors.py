@@ -82,3 +82,9 @@ class OutputError(XprismError):
     """Results could not be written where they were asked for."""
 
     code = "output"
+
+
+class ClusterError(XprismError):
+    """A Ray cluster does not answer, does not fit, or has nobody left who works."""
+
+    code = "cluster"

@@ -17,10 +17,14 @@ _TABLES = ("results", "errors")
 
 @dataclass(frozen=True)
 class Film:
-    """One file to predict and its ``name``: the path below the common folder, with ``/`` and its extension."""
+    """One file to predict and its ``name``: the path below the common folder, with ``/`` and its extension.
+
+    A film with a ``url`` lies in an object store; its ``path`` is then no file, but its name below the prefix.
+    """
 
     path: Path
     name: str
+    url: str | None = None
 
 
 @dataclass(frozen=True)
@@ -53,10 +57,17 @@ def find_films(inputs: Sequence[str | Path], out: str | Path) -> list[Film]:
 
     Folders are searched through and through, files without an extension included. Left out are
     hidden files, DICOMDIR, ``out`` itself and older prediction folders. Names are relative to the
-    folder given, or to the common folder of all that is given.
+    folder given, or to the common folder of all that is given. A single URL names the films below it
+    in an object store.
     Raises ``DataError`` for a path that is not there or where nothing is found, ``OutputError``
-    where ``out`` is the folder of the films itself.
+    where ``out`` is the folder of the films itself, ``MissingExtra`` where a package for the store is missing.
     """
+    from xprism.batch.store import is_url, list_films
+
+    if any(map(is_url, inputs)):
+        if len(inputs) > 1:
+            raise DataError("one URL at a time, and no folders beside it", remedy="predict each by itself")
+        return list_films(str(inputs[0]))
     given = [_existing(Path(path)) for path in inputs]
     target = Path(os.path.abspath(out))
     root = _root(given)
@@ -101,8 +112,16 @@ def _walk(start: Path, out: Path) -> Iterator[Path]:
         yield from (here / name for name in files if _may_be_film(here, name))
 
 
+def is_no_film(name: str) -> bool:
+    """Whether the name, path included, says that this is no film: hidden, in a hidden folder, or a known other file."""
+    *folders, file = name.split("/")
+    # "." and ".." are not hidden: a store's listing that has them must be refused, not shortened.
+    hidden = any(step.startswith(".") and step.strip(".") for step in (*folders, file))
+    return hidden or file.upper() in _NO_FILMS
+
+
 def _may_be_film(folder: Path, name: str) -> bool:
-    if name.startswith(".") or name.upper() in _NO_FILMS:
+    if is_no_film(name):
         return False
     own_table = name.endswith(".csv") and name.split(".")[0] in _TABLES
     return not own_table and (folder / name).is_file()

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from xprism.batch.films import Part
 from xprism.batch.outcome import Outcome
-from xprism.batch.tables import Row, errors_text, read_errors, results_text, row_of, scan, table_names
+from xprism.batch.tables import Packed, errors_lines, pack, read_errors, results_lines, row_of, scan, table_names
 from xprism.batch.workspace import locked, write_whole
 from xprism.writers.record import read_record
 
@@ -36,7 +36,7 @@ class Ledger:
         """Note what became of a film."""
         record = None if outcome.state == "failed" else read_record(self._out / outcome.film)
         if record is not None:
-            self._rows[outcome.film] = row_of(outcome.film, record)
+            self._rows[outcome.film] = pack(row_of(outcome.film, record))
         elif outcome.state == "failed":
             self._errors[outcome.film] = asdict(outcome)
         # Writing all rows costs more the more there are: never more than a twentieth of the time.
@@ -52,13 +52,13 @@ class Ledger:
                 for path in (*self._out.glob("results.part-*.csv"), *self._out.glob("errors.part-*.csv")):
                     path.unlink(missing_ok=True)
 
-    def _scanned(self) -> dict[str, Row]:
+    def _scanned(self) -> dict[str, Packed]:
         rows = scan(self._out)
         return rows if self._part is None else {film: row for film, row in rows.items() if film in self._films}
 
     def _write(self) -> None:
         start = time.monotonic()
-        write_whole(results_text(self._rows.values()), self._out / self._names[0], scratch=self._scratch)
-        write_whole(errors_text(self._errors.values()), self._out / self._names[1], scratch=self._scratch)
+        write_whole(results_lines(self._rows), self._out / self._names[0], scratch=self._scratch)
+        write_whole(errors_lines(self._errors.values()), self._out / self._names[1], scratch=self._scratch)
         self._written = time.monotonic()
         self._cost = self._written - start

@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from xprism.allocator import share_arenas
 from xprism.batch.films import Film, Part
 from xprism.batch.ledger import Ledger
 from xprism.batch.outcome import Outcome, Summary
+from xprism.batch.store import at_hand
 from xprism.batch.workspace import workspace
 from xprism.card import sha256_of
 from xprism.errors import ReadError, XprismError
@@ -27,23 +28,37 @@ from xprism.writers.record import options_sha256, read_record
 
 
 @dataclass(frozen=True)
-class Job:
-    """What is asked of every film of a run."""
+class Asked:
+    """What is asked of every film of a run, and where unfinished work lies; plain values that can travel."""
 
-    predictor: Predictor
     out: Path
+    scratch: Path
     kinds: tuple[str, ...]
     options: Options
     polarity: str
     overwrite: bool
 
+    def folder_of(self, film: Film) -> Path:
+        return self.out / film.name
+
+
+@dataclass(frozen=True)
+class Job:
+    """What is asked, the model that answers, and the cores it may use."""
+
+    asked: Asked
+    predictor: Predictor
+    cores: int = field(default_factory=usable_cores)
+
     @property
     def recorded(self) -> dict[str, Any]:
         """The options as results record them."""
-        return {**self.predictor.recorded(self.options), "polarity": self.polarity}
+        return {**self.predictor.recorded(self.asked.options), "polarity": self.asked.polarity}
 
-    def folder_of(self, film: Film) -> Path:
-        return self.out / film.name
+
+Outcomes = Generator[Outcome, None, None]
+Engine = Callable[[Sequence[Film], Job], Outcomes]
+"""What brings films through a job: outcomes in any order, one a film, written as a result before it is told."""
 
 
 def predict_films(
@@ -57,9 +72,12 @@ def predict_films(
     force: bool = False,
     overwrite: bool = False,
     part: Part | None = None,
+    engine: Engine | None = None,
     on_outcome: Callable[[Outcome], None] = lambda outcome: None,
 ) -> Summary:
     """Predict films into ``out``, one folder each, and write ``results.csv`` and ``errors.csv``.
+
+    ``engine`` does the work: ``run_films`` in this process by default, or a ``cluster.RayEngine``.
 
     A film whose input, model and options hash as before, and whose asked files are there, is
     skipped. At whatever moment the process dies, no unfinished file bears a final name, and a rerun
@@ -68,14 +86,15 @@ def predict_films(
     """
     check_choice(polarity)
     share_arenas()
-    job = Job(predictor, Path(out), check_kinds(to), predictor.options(clean=clean, force=force), polarity, overwrite)
+    target, kinds, options = Path(out), check_kinds(to), predictor.options(clean=clean, force=force)
     mine = [film for film in films if part is None or part.holds(film.name)]
     counts = {"done": 0, "refused": 0, "skipped": 0, "failed": 0}
-    with workspace(job.out) as scratch:
-        ledger = Ledger(job.out, scratch, part=part, films=[film.name for film in mine])
+    with workspace(target) as scratch:
+        job = Job(Asked(target, scratch, kinds, options, polarity, overwrite), predictor)
+        ledger = Ledger(target, scratch, part=part, films=[film.name for film in mine])
         try:
             # Closed first of all: an interrupt must let the writers finish before the tables are made.
-            with closing(_run(mine, job, scratch)) as outcomes:
+            with closing((engine or run_films)(mine, job)) as outcomes:
                 for outcome in outcomes:
                     counts[outcome.state] += 1
                     ledger.add(outcome)
@@ -85,9 +104,9 @@ def predict_films(
     return Summary(**counts)
 
 
-def _run(films: Sequence[Film], job: Job, scratch: Path) -> Generator[Outcome, None, None]:
+def run_films(films: Sequence[Film], job: Job) -> Outcomes:
     """Outcomes in the order in which films finish being written; the calling thread runs the network."""
-    workers = max(1, usable_cores() // 2)
+    workers = max(1, job.cores // 2)
     readers, writers = ThreadPoolExecutor(workers), ThreadPoolExecutor(workers + 1)
     writing: deque[Future[Outcome]] = deque()
     try:
@@ -100,7 +119,7 @@ def _run(films: Sequence[Film], job: Job, scratch: Path) -> Generator[Outcome, N
             if isinstance(made, Outcome):
                 yield made
                 continue
-            writing.append(writers.submit(_write, film, outcome, made, job, scratch))
+            writing.append(writers.submit(_write, film, outcome, made, job))
             while len(writing) > workers + 1 or (writing and writing[0].done()):
                 yield writing.popleft().result()
         while writing:
@@ -127,45 +146,47 @@ def _read(film: Film, job: Job) -> Prepared | Outcome:
     from xprism.readers import read
 
     try:
-        if not job.overwrite and is_current(film, job):
-            return Outcome(film.name, "skipped")
-        radiograph = read(film.path, polarity=job.polarity)
-        sha256 = radiograph.sha256 or sha256_of(film.path)
+        with at_hand(film, job.asked.scratch) as path:
+            if not job.asked.overwrite and is_current(film, path, job):
+                return Outcome(film.name, "skipped")
+            radiograph = read(path, polarity=job.asked.polarity)
+            sha256 = radiograph.sha256 or sha256_of(path)
         return job.predictor.prepare(replace(radiograph, source=film.name, sha256=sha256))
     except Exception as error:  # one bad film must not stop the others
         return _failed(film, error, job)
 
 
-def is_current(film: Film, job: Job) -> bool:
+def is_current(film: Film, path: Path, job: Job) -> bool:
     """Whether the film's folder holds the result of this very input, model and options, with all files asked for."""
-    folder = job.folder_of(film)
+    folder = job.asked.folder_of(film)
     record = read_record(folder)
     return (
         record is not None
         and record["model"].get("sha256") == job.predictor.model.sha256
         and record["options_sha256"] == options_sha256(job.recorded)
-        and set(job.kinds) <= set(record["kinds"])
+        and set(job.asked.kinds) <= set(record["kinds"])
         and all((folder / name).is_file() for name in record["files"])
-        and record["input"].get("sha256") == sha256_of(film.path)
+        and record["input"].get("sha256") == sha256_of(path)
     )
 
 
 def _infer(film: Film, prepared: Prepared, job: Job) -> Any:
     """Raw outputs, or None where the network is not needed, or the failure."""
     try:
-        if not job.predictor.needs_network(prepared, job.options):
+        if not job.predictor.needs_network(prepared, job.asked.options):
             return None
         return job.predictor.infer(prepared)
     except Exception as error:
         return _failed(film, error, job)
 
 
-def _write(film: Film, prepared: Prepared, raw: Any, job: Job, scratch: Path) -> Outcome:
+def _write(film: Film, prepared: Prepared, raw: Any, job: Job) -> Outcome:
+    asked = job.asked
     try:
-        result = replace(job.predictor.finish(prepared, raw, job.options), options=job.recorded)
-        before = read_record(job.folder_of(film)) or {}
-        kinds = {*job.kinds, *(kind for kind in before.get("kinds", ()) if kind in KINDS)}
-        write_result(result, job.folder_of(film), to=sorted(kinds), scratch=scratch)
+        result = replace(job.predictor.finish(prepared, raw, asked.options), options=job.recorded)
+        before = read_record(asked.folder_of(film)) or {}
+        kinds = {*asked.kinds, *(kind for kind in before.get("kinds", ()) if kind in KINDS)}
+        write_result(result, asked.folder_of(film), to=sorted(kinds), scratch=asked.scratch)
     except Exception as error:
         return _failed(film, error, job)
     if result.refused is not None:
@@ -175,7 +196,7 @@ def _write(film: Film, prepared: Prepared, raw: Any, job: Job, scratch: Path) ->
 
 def _failed(film: Film, error: Exception, job: Job) -> Outcome:
     """The failure as a row of ``errors.csv``; a result of earlier content of the file is taken away."""
-    _drop_outdated(film, job)
+    drop_outdated(film, job.asked)
     if isinstance(error, XprismError):
         return Outcome(film.name, "failed", error.code, error.what, error.remedy)
     if isinstance(error, OSError):
@@ -185,9 +206,12 @@ def _failed(film: Film, error: Exception, job: Job) -> Outcome:
     return Outcome(film.name, "failed", "internal", last, "report it to the makers of xprism, if you can with the film")
 
 
-def _drop_outdated(film: Film, job: Job) -> None:
-    folder = job.folder_of(film)
+def drop_outdated(film: Film, asked: Asked) -> None:
+    """Take away a result of earlier content of the file."""
+    folder = asked.folder_of(film)
     record = read_record(folder)
-    with suppress(OSError):
-        if record is not None and record["input"].get("sha256") != sha256_of(film.path):
+    if record is None:
+        return
+    with suppress(OSError, XprismError), at_hand(film, asked.scratch) as path:
+        if record["input"].get("sha256") != sha256_of(path):
             shutil.rmtree(folder)

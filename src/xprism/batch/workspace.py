@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -54,10 +54,11 @@ def locked(folder: Path) -> Iterator[None]:
             os.close(lock)
 
 
-def write_whole(text: str, path: Path, *, scratch: Path) -> None:
+def write_whole(lines: Iterable[str], path: Path, *, scratch: Path) -> None:
     """Write a text file under a temporary name in ``scratch`` and rename it to ``path``."""
     temporary = scratch / path.name
-    temporary.write_text(text, encoding="utf-8", errors="surrogateescape", newline="")
+    with temporary.open("w", encoding="utf-8", errors="surrogateescape", newline="") as stream:
+        stream.writelines(lines)
     os.replace(temporary, path)
 
 

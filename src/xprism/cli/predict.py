@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from xprism.errors import DataError
+
+if TYPE_CHECKING:
+    from xprism.batch.pipeline import Engine
+
 
 def predict(
-    films: Annotated[list[Path], typer.Argument(help="Films, or folders to search for films.", show_default=False)],
+    films: Annotated[
+        list[str],
+        typer.Argument(
+            help="Films, or folders to search for films; or one URL such as s3://bucket/films.", show_default=False
+        ),
+    ],
     out: Annotated[Path, typer.Option("-o", "--out", help="Folder for the results.", show_default=False)],
     model: Annotated[
         str, typer.Option(help="Shipped model or model folder; several, joined by commas, see each film together.")
@@ -41,6 +51,12 @@ def predict(
     part: Annotated[
         str | None, typer.Option(help="One share of the films, i/n, for schedulers.", show_default=False)
     ] = None,
+    engine: Annotated[
+        str, typer.Option(help="threads: this process; ray: workers, here or on many machines.")
+    ] = "threads",
+    address: Annotated[
+        str | None, typer.Option(help="With --engine ray: a cluster to join, HOST:PORT or auto.", show_default=False)
+    ] = None,
 ) -> None:
     """Predict films: masks, measurements, an overlay and a report for each, and a table over all.
 
@@ -57,6 +73,7 @@ def predict(
     kinds = check_kinds([kind.strip() for kind in to.split(",") if kind.strip()])
     if set(dicom.KINDS) & set(kinds):
         dicom.need_dicom()
+    workers = _engine(engine, address, model=model, runtime=runtime)
     share = None if part is None else Part.parse(part)
     found = find_films(films, out)
     predictor = load_predictor(model, runtime=runtime)
@@ -72,7 +89,20 @@ def predict(
             force=force,
             overwrite=overwrite,
             part=share,
+            engine=workers,
             on_outcome=progress.show,
         )
     conclude(summary, out, licence=predictor.card.licence, runtimes=predictor.runtimes)
     raise typer.Exit(summary.exit_code)
+
+
+def _engine(name: str, address: str | None, *, model: str, runtime: str) -> Engine | None:
+    if name not in ("threads", "ray"):
+        raise DataError(f"there is no engine {name!r}", remedy="choose threads or ray")
+    if name == "ray":
+        from xprism.batch.cluster import RayEngine
+
+        return RayEngine(model, runtime, address)
+    if address is not None:
+        raise DataError("--address names a Ray cluster", remedy="add --engine ray")
+    return None

@@ -19,15 +19,18 @@ from xprism.result import ModelId, Result
 from xprism.targets import Target, TargetSet
 
 
-def load_predictor(model: str | Path | Sequence[str | Path], *, runtime: str = "auto") -> Predictor:
+def load_predictor(
+    model: str | Path | Sequence[str | Path], *, runtime: str = "auto", threads: int | None = None
+) -> Predictor:
     """Load one model, or several that see each film together: a list, or names joined by commas.
 
+    The networks run on all usable cores, or on as many ``threads`` as are named.
     Raises ``ModelError`` as ``Predictor.load`` does, and where a model is named twice or adds nothing to the others.
     """
     names = [name.strip() for name in model.split(",")] if isinstance(model, str) else model
     if isinstance(names, Path) or len(names) == 1:
-        return Predictor.load(names if isinstance(names, Path) else names[0], runtime=runtime)
-    return Together([Predictor.load(name, runtime=runtime) for name in names])
+        return Predictor.load(names if isinstance(names, Path) else names[0], runtime=runtime, threads=threads)
+    return Together([Predictor.load(name, runtime=runtime, threads=threads) for name in names])
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from xprism import zoo
-from xprism.batch.tables import scan
+from xprism.batch.tables import scan, unpack
 from xprism.card import Card, sha256_of
 from xprism.data.manifest import Case
 from xprism.errors import CorruptFile, DataError
@@ -94,7 +94,7 @@ def open_source(
             remedy=f"give a model folder, a shipped name ({shipped}) or a folder of predictions",
         )
     card = None if made_by is None else Card.load(zoo.find(made_by))
-    rows = scan(folder)
+    rows = {film: unpack(row) for film, row in scan(folder).items()}
     return RecordSource(folder, rows, cases, card=card) if rows else PlainSource(folder, cases, card=card)
 
 
