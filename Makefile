@@ -23,11 +23,11 @@ lint: .venv-dev/ready
 	.venv-dev/bin/lint-imports
 
 suite: .venv-dev/ready
-	.venv-dev/bin/pytest -n auto --cov=xprism --cov-report=term:skip-covered --cov-fail-under=85
+	.venv-dev/bin/pytest -n auto --dist loadgroup --cov=xprism --cov-report=term:skip-covered --cov-fail-under=85
 
 suite-without-torch: .venv/ready .venv/tests-ready  ## what has to work without torch: all that is called when models are used
 	.venv/bin/python -c "import importlib.util as u; assert u.find_spec('torch') is None, 'torch is installed'"
-	.venv/bin/pytest -n auto tests/cli tests/inference tests/readers tests/writers tests/test_*.py
+	.venv/bin/pytest -n auto --dist loadgroup tests/cli tests/inference tests/readers tests/writers tests/test_*.py
 
 suite-cluster: .venv-dev/ready  ## two nodes of Ray, one of which is killed; apart, because Ray is 240 MB
 	.venv-dev/bin/python $(PIP) $(PINS) --editable '.[cluster]'

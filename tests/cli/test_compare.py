@@ -36,6 +36,8 @@ from xprism.protocols.predictions import ModelSource
 from xprism.protocols.published import published
 from xprism.targets import Masks, Picture, TargetSet
 
+pytestmark = pytest.mark.xdist_group("compare")  # one worker makes what these tests share
+
 SIZE, FILMS = 96, 6
 ORGANS = ("heart", "left_lung", "right_lung")
 SYSTEMS = {"mtdg/mtdg": "pix2pix MTdG", "unet": "U-Net (authors)"}

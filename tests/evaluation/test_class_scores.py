@@ -22,6 +22,8 @@ from xprism.inference.predictor import Predictor
 from xprism.readers import read
 from xprism.targets import Classes, TargetSet
 
+pytestmark = pytest.mark.xdist_group("class_scores")  # one worker makes what these tests share
+
 SIZE = 48
 LABELS = ("open_beam", "soft_tissue", "bone")
 TARGETS = TargetSet(targets=(Classes(name="tissue", labels=LABELS),))

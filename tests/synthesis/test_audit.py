@@ -12,6 +12,8 @@ from xprism.simulate.phantom import simulate_chest
 from xprism.synthesis.audit.audit import Audit, audit
 from xprism.synthesis.audit.sets import FilmSet, load_set
 
+pytestmark = pytest.mark.xdist_group("audit")  # one worker makes what these tests share
+
 SIDE, REAL = 64, 11
 LABELS = ("right_lung", "left_lung", "heart", "right_clavicle", "left_clavicle")
 

@@ -16,6 +16,8 @@ from xprism.training.monitor import Noted
 from xprism.training.recipe_file import load_recipe
 from xprism.training.steps import AdversarialStep
 
+pytestmark = pytest.mark.xdist_group("monitor")  # one worker makes what these tests share
+
 
 @pytest.fixture(autouse=True)
 def _checked_often(monkeypatch: pytest.MonkeyPatch) -> None:
