@@ -23,6 +23,7 @@ from torch.utils.data import DataLoader
 from xprism.allocator import keep_freed_memory
 from xprism.data.manifest import write_manifest
 from xprism.errors import DataError, RecipeError
+from xprism.inference.exported import processor
 from xprism.training.cases import held_out_cases, training_cases, validation_cases
 from xprism.training.checkpoint import load_checkpoint, save_checkpoint
 from xprism.training.log import TrainingLog
@@ -259,18 +260,8 @@ def note_environment(folder: Path, *, threads: int) -> None:
     facts = {
         "python": platform.python_version(),
         "torch": torch.__version__,
-        "processor": _processor(),
+        "processor": processor(),
         "threads": threads or torch.get_num_threads(),
         "device": torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu",
     }
     (folder / "environment.json").write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
-
-
-def _processor() -> str:
-    cpuinfo = Path("/proc/cpuinfo")
-    names = (
-        [line.split(":", 1)[1].strip() for line in cpuinfo.read_text().splitlines() if line.startswith("model name")]
-        if cpuinfo.exists()
-        else []
-    )
-    return names[0] if names else platform.processor()

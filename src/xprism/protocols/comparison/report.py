@@ -110,7 +110,7 @@ def _cautions(runs: Sequence[RunFolder]) -> Iterator[tuple[str, str]]:
     if simulated:
         yield (
             "Simulated films",
-            f"({', '.join(simulated)}) are not JSRT: their numbers cannot confirm or refute a paper's.",
+            f"({', '.join(simulated)}) are not those of the papers: their numbers cannot confirm or refute a paper's.",
         )
     partial = [run.label for run in runs if len(run.facts.folds) < run.facts.of_folds]
     if partial:
