@@ -11,7 +11,7 @@ from xprism.synthesis.pyramid import pyramid
 
 
 def test_levels_double_from_four_pixels() -> None:
-    for how in ("average", "nearest"):
+    for how in ("average", "nearest", "brightest"):
         assert [level.shape for level in pyramid(np.zeros((2, 64, 64)), how)] == [
             (2, side, side) for side in (4, 8, 16, 32, 64)
         ]
@@ -38,6 +38,14 @@ def test_only_nearest_keeps_codes() -> None:
     # A block of three pixels holds a pixel of every other row and column, so no dot is lost at half the size.
     assert np.unique(halved).tolist() == codes
     assert not set(np.unique(averaged).tolist()) <= set(codes)
+
+
+def test_brightest_is_the_maximum_of_each_block_and_loses_no_dot() -> None:
+    dots = Dots(dots={name: Dot(row=8 + 16 * (k % 4), column=8 + 16 * (k // 4)) for k, name in enumerate(STRUCTURES)})
+    codes = np.unique(dots.picture()).tolist()
+    for level, block in zip(pyramid(dots.picture(), "brightest"), (16, 8, 4, 2, 1), strict=True):
+        np.testing.assert_array_equal(level, block_reduce(dots.picture(), block, np.max))
+        assert np.unique(level).tolist() == codes
 
 
 @pytest.mark.parametrize("shape", [(48, 48), (32, 64), (2, 2), (0, 0)])

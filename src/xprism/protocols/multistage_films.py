@@ -25,6 +25,9 @@ _ORDER: tuple[Stages, ...] = ("three", "two", "one")
 """Three stages begin: theirs are the only drawings that may be turned down, which is better known early."""
 
 
+_OF_DOTS = {"dot_radius", "smallest_dot", "rejects"}
+
+
 def real_pairs(protocol: Protocol, taught: Sequence[Case], folder: Path) -> Path:
     """The manifest of the films that teach, each with its variants, as the pipelines see them."""
     out = folder / "pairs"
@@ -52,10 +55,14 @@ def _manifests(where: Path) -> tuple[Path, Path]:
 
 
 def _share_film_stage(trained: SynthRun, pipeline: Pipeline, where: Path) -> None:
-    """Take the film stage over from another pipeline, whose training is the same where settings and films are."""
+    """Take the film stage over from another pipeline, whose training is the same where settings and films are.
+
+    How dots are drawn and read does not matter to it.
+    """
     (theirs,), (ours,) = ([one for one in some.chain if one.makes == "film"] for some in (trained.pipeline, pipeline))
     place = where / ours.name
-    if theirs.part != ours.part or trained.pipeline.data != pipeline.data or place.exists():
+    of_films = [one.data.model_dump(exclude=_OF_DOTS) for one in (trained.pipeline, pipeline)]
+    if theirs.part != ours.part or of_films[0] != of_films[1] or place.exists():
         return
     partial = place.with_name(place.name + ".partial")
     shutil.rmtree(partial, ignore_errors=True)

@@ -18,13 +18,13 @@ from xprism.synthesis.codes import as_signal
 from xprism.synthesis.draws import averaged, in_epochs, latents_for, rng_for
 from xprism.synthesis.growth import Growth
 from xprism.synthesis.pipeline import PGGANPart
-from xprism.synthesis.pyramid import pyramid
+from xprism.synthesis.pyramid import Way, pyramid
 
 
 class Levels:
     """Grey pictures [n, C, H, H] as signals at the sizes that growing asks for; the last two sizes are kept."""
 
-    def __init__(self, pictures: NDArray[np.uint8], how: str) -> None:
+    def __init__(self, pictures: NDArray[np.uint8], how: Way) -> None:
         self._pictures, self._how = pictures, how
         self._kept: dict[int, NDArray[Any]] = {pictures.shape[-1]: pictures}
 
@@ -41,7 +41,7 @@ class Levels:
         return torch.from_numpy(as_signal(self._kept[size][numbers]))
 
     def _shrunk(self, picture: NDArray[np.uint8], size: int) -> NDArray[np.float32]:
-        levels = pyramid(picture, "nearest" if self._how == "nearest" else "average")
+        levels = pyramid(picture, self._how)
         return next(level for level in levels if level.shape[-1] == size)
 
 

@@ -10,6 +10,7 @@ from pydantic import Field, model_validator
 
 from xprism.synthesis.augment import VariantLimits
 from xprism.synthesis.decoding import Reason
+from xprism.synthesis.pyramid import Way
 from xprism.training.recipe_file import load_settings
 from xprism.training.recipe_networks import Count, Part
 
@@ -79,8 +80,10 @@ class PGGANPart(_StagePart):
     learning_rate_at_1024: float = Field(1.5e-3, gt=0, description="of both networks at 1024 pixels")
     betas: tuple[float, float] = Field((0.0, 0.99), description="of Adam, which begins anew at every size")
     ema: Share = Field(0.999, description="decay of the averaged weights, which are the ones kept")
-    pyramid: Literal["average", "nearest"] = Field(
-        "average", description="how pictures are shrunk to the smaller sizes; nearest makes no new codes"
+    pyramid: Way = Field(
+        "average",
+        description="how pictures are shrunk to the smaller sizes; nearest and brightest make no new codes, brightest "
+        "loses no dots",
     )
     penalty: float = Field(10.0, ge=0, description="weight of the critic's gradient penalty")
     drift: float = Field(0.001, ge=0, description="weight of the critic's squared judgements")
