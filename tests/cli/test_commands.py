@@ -139,5 +139,16 @@ def test_doctor_names_packages_codecs_and_models() -> None:
 
 def test_bench_splits_the_time(film: Path, tiny_model: Path) -> None:
     said = CliRunner().invoke(app, ["bench", str(film), "--model", str(tiny_model), "--repeat", "1"]).output
-    for step in ("read", "prepare", "network", "postprocess", "measure", "write masks"):
+    for step in ("read", "prepare", "network", "postprocess", "measure", "write masks", "folder to masks,json "):
         assert step in said
+
+
+def test_bench_times_every_runtime_of_every_model_asked_for(film: Path, tiny_model: Path) -> None:
+    from importlib.util import find_spec
+
+    models = ("--model", str(tiny_model), "--model", "organs")
+    said = CliRunner().invoke(app, ["bench", str(film), *models, "--repeat", "1"]).output
+    runtimes = {"onnx fp32"} | ({"openvino fp32"} if find_spec("openvino") else set())
+    blocks = {line for line in said.splitlines() if "network run by" in line}
+    for runtime in runtimes:
+        assert sum(line.endswith(f"network run by {runtime}") for line in blocks) == 2

@@ -67,6 +67,13 @@ def open_network(name: str, network: Path, precision: Precision, *, threads: int
     return OpenvinoRuntime(network, precision=precision, threads=threads, cache=cache_folder() / "compiled")
 
 
+def runtimes_here(model: Path, card: Card) -> tuple[str, ...]:
+    """Names of the runtimes that can run a model on this machine: those installed, and those made by an export."""
+    if find_spec("openvino") is None:
+        return ("onnx",)
+    return ("onnx", "openvino", *(name for name in find_exported(model, card) if name != "openvino-fp32"))
+
+
 def faster_than_reference(model: Path, card: Card) -> Iterator[str]:
     """Names of the runtimes that ``auto`` may take, fastest first.
 
