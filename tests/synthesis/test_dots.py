@@ -111,7 +111,9 @@ def test_dots_survive_their_file(dots: Dots, tmp_path: Path) -> None:
 
 def test_a_file_may_leave_out_the_radius_and_structures(tmp_path: Path) -> None:
     (tmp_path / "dots.json").write_text('{"dots": {"heart": {"row": 5, "column": 6}}}')
-    assert Dots.load(tmp_path / "dots.json") == Dots(size=64, dots={"heart": Dot(row=5, column=6, radius=1)})
+    for radius in (1, 2):
+        wanted = Dots(size=64, dots={"heart": Dot(row=5, column=6, radius=radius)})
+        assert Dots.load(tmp_path / "dots.json", radius=radius) == wanted
 
 
 @pytest.mark.parametrize(

@@ -64,6 +64,12 @@ class Dots(BaseModel):
             raise DataError(f"the radius of {structure} must be 0 or more, not {radius}")
         return self._with(structure, self._dot(structure).model_copy(update={"radius": radius}))
 
+    def drawn_with(self, radius: int) -> Dots:
+        """The dots with all of one ``radius``."""
+        return self.model_copy(
+            update={"dots": {name: dot.model_copy(update={"radius": radius}) for name, dot in self.dots.items()}}
+        )
+
     def removed(self, structure: str) -> Dots:
         """The dots without one."""
         self._dot(structure)
@@ -92,10 +98,13 @@ class Dots(BaseModel):
             raise OutputError(f"cannot write dots: {error.strerror}", where=str(path)) from error
 
     @classmethod
-    def load(cls, path: Path) -> Dots:
-        """Read ``dots.json``; raises ``DataError`` that says which entry is wrong, and where."""
+    def load(cls, path: Path, *, radius: int = 1) -> Dots:
+        """Read ``dots.json``; dots of which it states no radius have ``radius``.
+
+        Raises ``DataError`` that says which entry is wrong, and where.
+        """
         try:
-            return cls.model_validate_json(path.read_text(encoding="utf-8"))
+            dots = cls.model_validate_json(path.read_text(encoding="utf-8"))
         except FileNotFoundError:
             raise DataError("no such file", where=str(path), remedy="give a dots.json") from None
         except (OSError, UnicodeDecodeError) as error:
@@ -105,6 +114,8 @@ class Dots(BaseModel):
             what = ": ".join(filter(None, (".".join(map(str, first["loc"])), first["msg"])))
             remedy = f"structures are {', '.join(STRUCTURES)}, each with row, column and radius"
             raise DataError(what, where=str(path), remedy=remedy) from None
+        stated = {name: dot for name, dot in dots.dots.items() if "radius" in dot.model_fields_set}
+        return dots.model_copy(update={"dots": {**dots.drawn_with(radius).dots, **stated}})
 
     def _dot(self, structure: str) -> Dot:
         for name, dot in self.dots.items():

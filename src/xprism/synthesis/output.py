@@ -163,7 +163,7 @@ def load_dots(path: Path, run: SynthRun) -> Dots:
         raise DataError(
             f"this run knows no dots, it makes {made}", where=str(run.folder), remedy="dots come with three stages"
         )
-    dots = Dots.load(path)
+    dots = Dots.load(path, radius=run.pipeline.data.dot_radius)
     if dots.size != part.size:
         raise DataError(
             f"dots on a map of {dots.size} pixels, this run's have {part.size}",

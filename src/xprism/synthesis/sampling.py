@@ -80,7 +80,7 @@ class Sampler:
         return trained
 
     def _drawn(self, count: int, seed: int) -> Iterator[Sample]:
-        """What the first stage draws, without what is turned down."""
+        """What the first stage draws, without what is turned down; dots are redrawn as large as the next stage knows."""
         trained, data = self.trained[0], self.run.pipeline.data
         given, in_a_row = 0, 0
         for number, signal in self._signals(trained.network, seed):
@@ -95,7 +95,7 @@ class Sampler:
                     if in_a_row == PATIENCE:
                         raise self._given_up()
                     continue
-                yield Sample(name, drawing.dots)
+                yield Sample(name, drawing.dots.drawn_with(data.dot_radius))
             given, in_a_row = given + 1, 0
             if given == count:
                 return
