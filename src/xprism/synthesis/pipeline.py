@@ -113,6 +113,15 @@ class Pix2PixHDPart(_StagePart):
     ema: Share = Field(0.0, description="decay of the averaged weights, which are the ones kept; 0 keeps the last ones")
     feature_weight: float = Field(10.0, ge=0, description="weight of the discriminators' features")
     precision: Literal["32-true", "bf16-mixed"] = Field("32-true", description="bf16 is faster where hardware has it")
+    apart: int = Field(
+        0,
+        ge=0,
+        description="for label maps of dots: so many more of each film and variant, with every structure moved on its "
+        "own, so that structures follow their dots",
+    )
+    apart_by: float = Field(
+        5.0, gt=0, description="how far those are moved at most along either axis, in dot-map pixels"
+    )
 
     @model_validator(mode="after")
     def _size_fits(self) -> Pix2PixHDPart:

@@ -80,7 +80,7 @@ class Sampler:
         return trained
 
     def _drawn(self, count: int, seed: int) -> Iterator[Sample]:
-        """What the first stage draws, without what is turned down; dots are redrawn as large as the next stage knows."""
+        """What the first stage draws, without what is turned down; dots are as large as the next stage knows them."""
         trained, data = self.trained[0], self.run.pipeline.data
         given, in_a_row = 0, 0
         for number, signal in self._signals(trained.network, seed):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -18,9 +18,10 @@ from xprism.allocator import keep_freed_memory
 from xprism.data.manifest import Case, write_manifest
 from xprism.errors import RecipeError
 from xprism.progress import Progress
+from xprism.synthesis.apart import moved_apart
 from xprism.synthesis.grow import GrowingTraining
 from xprism.synthesis.looks import as_picture, looked_at, save_grid
-from xprism.synthesis.pipeline import PGGANPart, Pipeline, Stage
+from xprism.synthesis.pipeline import PGGANPart, Pipeline, Pix2PixHDPart, Stage
 from xprism.synthesis.runs import SynthRun, checkpoint_of, device, open_run, snapshot_of
 from xprism.synthesis.sources import Source, conditions_of, labels_in, numbers_in, pictures_of, sources_of
 from xprism.synthesis.translate import Pairs, TranslationTraining
@@ -121,13 +122,22 @@ def training_of(stage: Stage, pipeline: Pipeline, sources: Sequence[Source]) -> 
     torch.manual_seed(part.seed)
     if isinstance(part, PGGANPart):
         return GrowingTraining(part, pictures_of(sources, stage.makes, labels=labels), device())
-    given = conditions_of(sources, stage.makes, size=part.size)
     of_labels = stage.makes == "labels"
+    if of_labels:
+        sources = [*sources, *_apart(sources, part)]
+    given = conditions_of(sources, stage.makes, size=part.size)
     wanted = np.stack([source.labels if of_labels else source.film for source in sources])
     conditions = numbers_in(stage.makes, labels=labels)
     return TranslationTraining(
         part, Pairs(given, wanted, conditions=conditions, labels=labels if of_labels else None), device()
     )
+
+
+def _apart(sources: Sequence[Source], part: Pix2PixHDPart) -> Iterator[Source]:
+    """More label maps and dots, of structures that are moved each on its own."""
+    for place, source in enumerate(sources):
+        for number in range(part.apart):
+            yield moved_apart(source, np.random.default_rng([part.seed, place, number]), furthest=part.apart_by)
 
 
 def _train(run: SynthRun, stage: Stage, sources: Sequence[Source]) -> None:

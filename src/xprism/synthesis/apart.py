@@ -1,0 +1,52 @@
+"""Chests whose structures are moved each on its own, which teach a network that structures follow their dots.
+
+In a few films hearts lie where their lungs say: a network that knows no others takes the heart's place from the dots of
+the lungs as well as from its own.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from xprism.synthesis.dots import STRUCTURES, dots_of
+from xprism.synthesis.label_map import LABELS, label_map_of, masks_of
+from xprism.synthesis.sources import Source
+
+_SMOOTH = 1 / 32
+"""Deviation of the smoothing of displacements, in parts of the side."""
+
+
+def moved_apart(source: Source, rng: np.random.Generator, *, furthest: float) -> Source:
+    """The source with a label map in which every structure is moved by a vector of its own, and the dots of that map.
+
+    Vectors are up to ``furthest`` pixels of the dot map along either axis. A structure moves nearly as a whole; what
+    lies between structures gives way smoothly, so that none tears off its neighbour. The film stays as it was.
+    """
+    assert source.dots is not None
+    masks = masks_of(source.labels)
+    pixel = len(source.labels) / source.dots.size
+    vectors = rng.uniform(-furthest, furthest, (len(STRUCTURES), 2)) * pixel
+    moved = _warped(source.labels, _displacement([masks[name] for name in STRUCTURES], vectors))
+    found = masks_of(moved)
+    kept = {name: found[name] if found[name].any() else masks[name] for name in STRUCTURES}
+    radius = next(iter(source.dots.dots.values())).radius
+    clavicles = bool((source.labels > LABELS.index("heart")).any())
+    labels = label_map_of(kept, clavicles=clavicles)
+    return replace(source, labels=labels, dots=dots_of(kept, size=source.dots.size, radius=radius))
+
+
+def _displacement(masks: list[NDArray[np.bool_]], vectors: NDArray[np.float64]) -> NDArray[np.float64]:
+    """How far every pixel [2, H, W] is moved: as the structure it lies in, or between those about it."""
+    weights = np.stack([(1 + ndimage.distance_transform_edt(~mask)) ** -2.0 for mask in masks])
+    field = np.tensordot(vectors.T, weights / weights.sum(0), 1)
+    side = masks[0].shape[0]
+    return np.stack([ndimage.gaussian_filter(axis, _SMOOTH * side, mode="nearest") for axis in field])
+
+
+def _warped(labels: NDArray[np.uint8], field: NDArray[np.float64]) -> NDArray[np.uint8]:
+    places = np.indices(labels.shape) - field
+    return np.asarray(ndimage.map_coordinates(labels, places, order=0, mode="nearest"))
