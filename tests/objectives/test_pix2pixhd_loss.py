@@ -70,3 +70,10 @@ def test_a_perceptual_network_weighs_its_five_layers() -> None:
     parts["perceptual"].backward()
     assert real.grad is None
     assert made.grad is not None
+
+
+def test_pixels_count_only_where_they_are_asked_for() -> None:
+    judged, pictures = _judged(1), {"real": torch.zeros(1, 1, 4, 4), "made": torch.full((1, 1, 4, 4), 0.25)}
+    assert "pixels" not in Pix2PixHDLoss().generator(judged, judged, **pictures)
+    parts = Pix2PixHDLoss(pixel_weight=100).generator(judged, judged, **pictures)
+    assert parts["pixels"].item() == pytest.approx(25)

@@ -16,8 +16,10 @@ from xprism.synthesis.dots import STRUCTURES, dots_of
 from xprism.synthesis.label_map import LABELS, label_map_of, masks_of
 from xprism.synthesis.sources import Source
 
-_SMOOTH = 1 / 32
+_SMOOTH = 1 / 64
 """Deviation of the smoothing of displacements, in parts of the side."""
+_FIRM = {"right_lung": 1.0, "left_lung": 1.0, "heart": 10.0, "right_clavicle": 10.0, "left_clavicle": 10.0}
+"""How much a structure keeps its shape where two meet: lungs give way to the heart."""
 
 
 def moved_apart(source: Source, rng: np.random.Generator, *, furthest: float) -> Source:
@@ -41,7 +43,10 @@ def moved_apart(source: Source, rng: np.random.Generator, *, furthest: float) ->
 
 def _displacement(masks: list[NDArray[np.bool_]], vectors: NDArray[np.float64]) -> NDArray[np.float64]:
     """How far every pixel [2, H, W] is moved: as the structure it lies in, or between those about it."""
-    weights = np.stack([(1 + ndimage.distance_transform_edt(~mask)) ** -2.0 for mask in masks])
+    firm = [_FIRM[name] for name in STRUCTURES]
+    weights = np.stack(
+        [much * (1 + ndimage.distance_transform_edt(~mask)) ** -2.0 for much, mask in zip(firm, masks, strict=True)]
+    )
     field = np.tensordot(vectors.T, weights / weights.sum(0), 1)
     side = masks[0].shape[0]
     return np.stack([ndimage.gaussian_filter(axis, _SMOOTH * side, mode="nearest") for axis in field])

@@ -112,6 +112,11 @@ class Pix2PixHDPart(_StagePart):
     betas: tuple[float, float] = Field((0.5, 0.999), description="of Adam")
     ema: Share = Field(0.0, description="decay of the averaged weights, which are the ones kept; 0 keeps the last ones")
     feature_weight: float = Field(10.0, ge=0, description="weight of the discriminators' features")
+    pixel_weight: float = Field(
+        0.0,
+        ge=0,
+        description="weight of the mean absolute difference to what is wanted, as of pix2pix; the paper has none",
+    )
     precision: Literal["32-true", "bf16-mixed"] = Field("32-true", description="bf16 is faster where hardware has it")
     apart: int = Field(
         0,
