@@ -29,15 +29,17 @@ def sources(chests: Path) -> list[Source]:
 
 
 def test_each_dot_lies_where_its_structure_went(sources: list[Source]) -> None:
-    for seed in range(10):
-        moved = moved_apart(sources[0], np.random.default_rng(seed), furthest=2)
+    all_moved = [moved_apart(sources[0], np.random.default_rng(seed), furthest=2) for seed in range(10)]
+    changed = [moved for moved in all_moved if moved is not sources[0]]
+    assert len(changed) >= 5  # a drawn clavicle is thin, and lost now and then
+    for moved in changed:
         assert moved.dots is not None
-        masks = masks_of(moved.labels)
-        for name in STRUCTURES:
+        masks, before = masks_of(moved.labels), masks_of(sources[0].labels)
+        for name in (name for name in STRUCTURES if before[name].any()):
             centre = ndimage.center_of_mass(masks[name])
             dot = moved.dots.dots[name]
             assert dot.radius == 2
-            assert np.abs(np.array(centre) * DOTS / SIZE - (dot.row + 0.5, dot.column + 0.5)).max() <= 1
+            assert np.abs(np.array(centre) * DOTS / SIZE - (dot.row + 0.5, dot.column + 0.5)).max() <= 0.51
 
 
 def test_structures_move_apart_and_keep_their_size(sources: list[Source]) -> None:
@@ -53,6 +55,16 @@ def test_structures_move_apart_and_keep_their_size(sources: list[Source]) -> Non
     assert np.abs(np.array(ways)).max(0).min() > 2  # px of the label map: about half of what was drawn at most
     assert abs(between[0, 2]) < 0.7
     assert abs(between[1, 3]) < 0.7
+
+
+def test_dots_of_what_label_maps_do_not_show_stay(chests: Path) -> None:
+    pipeline = Pipeline.model_validate({**_pipeline().model_dump(), "data": {"clavicles": False}})
+    (source,) = sources_of(read_manifest(chests)[:1], pipeline, variants=False)
+    moved = moved_apart(source, np.random.default_rng(0), furthest=2)
+    assert source.dots is not None
+    assert moved.dots is not None
+    stayed = [name for name in STRUCTURES if moved.dots.dots[name] == source.dots.dots[name]]
+    assert stayed == ["right_clavicle", "left_clavicle"]
 
 
 def test_the_same_chance_moves_the_same_way_and_the_film_stays(sources: list[Source]) -> None:

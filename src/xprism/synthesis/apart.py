@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from xprism.synthesis.dots import STRUCTURES, dots_of
-from xprism.synthesis.label_map import LABELS, label_map_of, masks_of
+from xprism.synthesis.label_map import masks_of
 from xprism.synthesis.sources import Source
 
 _SMOOTH = 1 / 64
@@ -26,7 +26,8 @@ def moved_apart(source: Source, rng: np.random.Generator, *, furthest: float) ->
     """The source with a label map in which every structure is moved by a vector of its own, and the dots of that map.
 
     Vectors are up to ``furthest`` pixels of the dot map along either axis. A structure moves nearly as a whole; what
-    lies between structures gives way smoothly, so that none tears off its neighbour. The film stays as it was.
+    lies between structures gives way smoothly, so that none tears off its neighbour. The film stays as it was, and so
+    do the dots of structures that label maps do not show, and the whole source where a structure would be lost.
     """
     assert source.dots is not None
     masks = masks_of(source.labels)
@@ -34,11 +35,13 @@ def moved_apart(source: Source, rng: np.random.Generator, *, furthest: float) ->
     vectors = rng.uniform(-furthest, furthest, (len(STRUCTURES), 2)) * pixel
     moved = _warped(source.labels, _displacement([masks[name] for name in STRUCTURES], vectors))
     found = masks_of(moved)
-    kept = {name: found[name] if found[name].any() else masks[name] for name in STRUCTURES}
+    shown = [name for name in STRUCTURES if masks[name].any()]
+    if not all(found[name].any() for name in shown):
+        return source
     radius = next(iter(source.dots.dots.values())).radius
-    clavicles = bool((source.labels > LABELS.index("heart")).any())
-    labels = label_map_of(kept, clavicles=clavicles)
-    return replace(source, labels=labels, dots=dots_of(kept, size=source.dots.size, radius=radius))
+    dots = dots_of({name: found[name] for name in shown}, size=source.dots.size, radius=radius, of=shown)
+    dots = dots.model_copy(update={"dots": {**source.dots.dots, **dots.dots}})
+    return replace(source, labels=moved, dots=dots)
 
 
 def _displacement(masks: list[NDArray[np.bool_]], vectors: NDArray[np.float64]) -> NDArray[np.float64]:
