@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from lightning_fabric import Fabric
 
 from xprism.card import Card, InputSpec
-from xprism.data.manifest import read_manifest
+from xprism.data.manifest import read_manifest, write_manifest
 from xprism.errors import DataError, RecipeError
 from xprism.inference.predictor import Predictor
 from xprism.protocols.crossval import crossval, draft_card, read_scores, summarise
@@ -248,6 +248,24 @@ def test_two_devices_train_one_network(tiny_data: Path, tmp_path: Path, change: 
     assert lines[0][loss] == pytest.approx(np.mean(halves), rel=1e-4)
     start, _ = starting_network(recipe)
     assert not any(torch.equal(a, b) for a, b in zip(start.parameters(), run.network.parameters(), strict=True))
+
+
+def test_two_devices_have_the_losses_of_one_with_all_films(tiny_data: Path, tmp_path: Path) -> None:
+    """Of films of which all is known: a device's mean over what its half knows is else not its share of the whole."""
+    known = [case for case in read_manifest(tiny_data / "tiny.csv") if case.flags is not None]
+    write_manifest(tmp_path / "known.csv", known)
+    network = "network={kind: unet, in_channels: 1, width: 4, levels: 2, norm: none}"
+    films = f"data.manifests=[{tmp_path / 'known.csv'}]"
+    changes = (network, films, "schedule.batch=4", "schedule.steps=3", "schedule.checkpoint_every=3")
+    losses = []
+    for devices in (1, 2):
+        recipe = load_recipe(tiny_data / "tiny.yaml", changes=[*changes, f"schedule.devices={devices}"])
+        train(recipe, tmp_path / f"run{devices}")
+        lines = (tmp_path / f"run{devices}" / "metrics.jsonl").read_text().splitlines()
+        losses.append([json.loads(line)["loss"] for line in lines])
+    assert len(losses[0]) == 3
+    assert losses[0][2] != pytest.approx(losses[0][0], rel=1e-3)
+    assert losses[1] == pytest.approx(losses[0], rel=1e-4)
 
 
 def _first_losses(recipe: Recipe, device: int) -> dict[str, float]:
