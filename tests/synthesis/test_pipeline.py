@@ -62,7 +62,7 @@ def test_settings_of_the_paper_are_the_authors_defaults() -> None:
     assert (dots.maps, dots.learning_rate, dots.betas, dots.ema, dots.penalty, dots.drift) == (
         (64, 1e-3, (0.0, 0.99), 0.999, 10, 0.001)
     )
-    assert (dots.kimg_per_phase, dots.kimg, dots.pyramid) == (600, 12000, "nearest")
+    assert (dots.kimg_per_phase, dots.kimg, dots.pyramid) == (600, 12000, "brightest")
     assert (film.width, film.downs, film.blocks, film.discriminator_width, film.batch) == (64, 4, 9, 64, 1)
     assert (film.epochs, film.epochs_of_decline, film.learning_rate, film.betas) == (100, 100, 2e-4, (0.5, 0.999))
     assert (film.feature_weight, film.ema) == (10, 0)
