@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -38,15 +39,18 @@ class OpenvinoRuntime:
             if network.is_dynamic():  # a network of any number of films is slower for one
                 network.reshape([1, *list(network.input(0).partial_shape)[1:]])
             self._compiled = core.compile_model(network, "CPU", settings)
+            self._own = threading.local()
         except RuntimeError as error:
             raise ModelError(
                 f"OpenVINO cannot load it: {error}", where=str(model), remedy="use --runtime onnx"
             ) from error
 
     def __call__(self, film: NDArray[np.float32]) -> NDArray[Any]:
-        # A request of its own for every call, so that threads may share the model.
-        outputs = self._compiled.create_infer_request().infer([film])
-        return np.array(outputs[0])
+        # A request, with memory for all that lies between, for every thread: threads may share the model.
+        request = getattr(self._own, "request", None)
+        if request is None:
+            request = self._own.request = self._compiled.create_infer_request()
+        return np.array(request.infer([film], share_inputs=True, share_outputs=True)[0])
 
 
 def import_openvino() -> Any:
