@@ -226,7 +226,8 @@ def nnunet_step(recipe: Recipe) -> tuple[str, Work] | None:
         nonlin=torch.nn.LeakyReLU, nonlin_kwargs={"inplace": True}, deep_supervision=True,
     )  # fmt: skip
     weights = np.array([0.5**level for level in range(stages - 1)])
-    loss = DeepSupervisionWrapper(DC_and_BCE_loss({}, {"batch_dice": True, "do_bg": True, "ddp": False}), weights / weights.sum())
+    both = DC_and_BCE_loss({}, {"batch_dice": True, "do_bg": True, "ddp": False})
+    loss = DeepSupervisionWrapper(both, weights / weights.sum())
     optimizer = torch.optim.SGD(network.parameters(), 1e-2, weight_decay=3e-5, momentum=0.99, nesterov=True)
     films, planes = batch_of(recipe)
     truth = [torch.nn.functional.max_pool2d(planes, 2**level) if level else planes for level in range(stages - 1)]
