@@ -9,7 +9,7 @@ from scipy import ndimage, stats
 from xprism.data.manifest import Case
 from xprism.errors import DataError
 from xprism.synthesis.audit.belonging import belonging
-from xprism.synthesis.audit.checks import closeness
+from xprism.synthesis.audit.checks import closeness, labels_like_real
 from xprism.synthesis.audit.findings import Finding, judged
 from xprism.synthesis.audit.labels import measured
 from xprism.synthesis.audit.nearest import coarse, distances, nearest
@@ -86,6 +86,26 @@ def test_measures_of_label_maps_are_those_one_counts() -> None:
     assert np.isnan(found["right_lung row"][1])
     assert found["heart in lungs"].tolist() == [0.25, 0]
     assert "right_clavicle in lungs" not in found
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_structure_that_no_sample_has_is_flagged_and_has_no_place() -> None:
+    rows, columns = np.mgrid[:32, :32]
+    rng = np.random.default_rng(0)
+    discs = np.stack(
+        [np.hypot(rows - 16 - down, columns - 16 - right) < 6 for down, right in rng.normal(0, 2, (24, 2))]
+    )
+    names, films = tuple(map(str, range(12))), np.zeros((12, 32, 32), np.float32)
+    real = FilmSet(names, films, {"heart": discs[:12]})
+    without = FilmSet(names, films, {"heart": np.zeros_like(discs[:12])})
+    finding, found = labels_like_real(without, real, ("heart",), rng)
+    assert finding.p < 0.01
+    place = next(row for row in found if row.measure == "heart row")
+    assert np.isnan([place.mean_synth, place.std_synth]).all()
+    assert place.mean_real == pytest.approx(0.5, abs=0.1)
+    assert place.outside == 1
+    honest, _ = labels_like_real(FilmSet(names, films, {"heart": discs[12:]}), real, ("heart",), rng)
+    assert honest.p > 0.01
 
 
 def test_labels_belong_where_lungs_are_dark_and_hearts_are_bright() -> None:

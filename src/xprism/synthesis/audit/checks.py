@@ -174,15 +174,26 @@ def labels_like_real(
     return finding, rows
 
 
+def _mean(values: NDArray[np.float64]) -> float:
+    """Mean of what is known; NaN where nothing is, such as the place of a structure that no map has."""
+    known = values[~np.isnan(values)]
+    return float(known.mean()) if known.size else float("nan")
+
+
+def _deviation(values: NDArray[np.float64]) -> float:
+    known = values[~np.isnan(values)]
+    return float(known.std(ddof=1)) if known.size > 1 else float("nan")
+
+
 def _row(name: str, made: NDArray[np.float64], true: NDArray[np.float64], apart: float, p: float) -> MeasureRow:
     low, high = float(np.nanmin(true)), float(np.nanmax(true))
     beyond = ~((made >= low - 1e-9) & (made <= high + 1e-9))
     return MeasureRow(
         measure=name,
-        mean_synth=float(np.nanmean(made)),
-        mean_real=float(np.nanmean(true)),
-        std_synth=float(np.nanstd(made, ddof=1)),
-        std_real=float(np.nanstd(true, ddof=1)),
+        mean_synth=_mean(made),
+        mean_real=_mean(true),
+        std_synth=_deviation(made),
+        std_real=_deviation(true),
         min_real=low,
         max_real=high,
         outside=float(beyond.mean()),
