@@ -18,7 +18,6 @@ from xprism.radiograph import DisplayMapping, Radiograph, Spacing
 from xprism.result import Lesion, Measurement, ModelId, Result
 from xprism.targets import Classes, Layer, Lesions, Masks, Picture, TargetSet
 from xprism.writers.folder import write_result
-from xprism.writers.images import save_png
 from xprism.writers.record import options_sha256, read_record
 
 MODEL = ModelId("made up", "1", "f" * 64, "Apache-2.0")
@@ -167,16 +166,6 @@ def test_a_layer_is_written_on_demand_and_adds_up_with_what_it_leaves_to_the_fil
     inside = (remains > 0) & (remains < 1)
     assert inside.mean() > 0.8
     np.testing.assert_allclose((remains + layer)[inside], result.radiograph.display[inside], atol=2e-5)
-
-
-@pytest.mark.parametrize("shape", [(1, 1), (3, 1), (1, 7), (40, 33)])
-def test_sixteen_bit_pictures_read_back_as_they_were(tmp_path: Path, shape: tuple[int, int]) -> None:
-    values = np.random.default_rng(3).integers(0, 65536, shape).astype(np.uint16)
-    values.flat[0], values.flat[-1] = 65535, 0
-    save_png(values, tmp_path / "deep.png")
-    with Image.open(tmp_path / "deep.png") as image:
-        assert image.mode.startswith("I;16")
-        np.testing.assert_array_equal(np.asarray(image), values)
 
 
 def test_every_kind_of_target_has_a_file_of_its_own(tmp_path: Path) -> None:

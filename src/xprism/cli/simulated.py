@@ -10,7 +10,7 @@ def write_simulated(path: Path, *, size: int) -> Path:
     import numpy as np
 
     from xprism.simulate import simulate_chest
-    from xprism.writers.images import save_png
+    from xprism.writers.png import save_png
 
     film = simulate_chest(seed=7, size=size).film
     save_png(np.rint(255 * film.clip(0, 1)).astype(np.uint8), path)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -15,6 +14,7 @@ from xprism.grid import resize
 from xprism.radiograph import Radiograph, robust_range
 from xprism.result import Lesion, Measurement, Result
 from xprism.targets import Layer
+from xprism.writers.png import png_of
 from xprism.writers.record import notice_of
 
 Colour = tuple[int, int, int]
@@ -59,9 +59,7 @@ class _Canvas:
 
 def overlay_png(result: Result) -> bytes:
     """The overlay of a result as a PNG, RGB, 640 to 1024 pixels on its long side plus the legend."""
-    stream = io.BytesIO()
-    draw_overlay(result).save(stream, "PNG", compress_level=1)
-    return stream.getvalue()
+    return png_of(np.asarray(draw_overlay(result)))
 
 
 def draw_overlay(result: Result) -> Image.Image:
@@ -90,7 +88,7 @@ def outlined(result: Result) -> dict[str, NDArray[np.bool_]]:
 
 def view_png(film: Radiograph) -> bytes:
     """The film alone, 8-bit grey, at the size of the overlay."""
-    return _png(_viewed(film.display, _window(film)))
+    return png_of(_viewed(film.display, _window(film)))
 
 
 def picture_png(result: Result, name: str) -> bytes:
@@ -101,24 +99,18 @@ def picture_png(result: Result, name: str) -> bytes:
     """
     film, values = result.radiograph, result.pictures[name]
     remains = {target.leaves for target in (result.card.targets if result.card else ()) if isinstance(target, Layer)}
-    return _png(_viewed(values, _window(film) if name in remains else robust_range(values, 0.5, 99.5)))
+    return png_of(_viewed(values, _window(film) if name in remains else robust_range(values, 0.5, 99.5)))
 
 
 def layer_png(result: Result, layer: Layer) -> bytes:
     """What was taken from the film [H, W] as 8-bit grey at the size of the overlay: 0 is dark grey."""
     values = result.radiograph.display - result.pictures[layer.leaves]
     reach = max(float(np.percentile(values, 99.5)), 1e-3)
-    return _png(_viewed(values, (-reach / 3, reach)))
+    return png_of(_viewed(values, (-reach / 3, reach)))
 
 
 def _window(film: Radiograph) -> tuple[float, float]:
     return film.window or robust_range(film.display, 0.5, 99.5)
-
-
-def _png(viewed: NDArray[np.uint8]) -> bytes:
-    stream = io.BytesIO()
-    Image.fromarray(viewed).save(stream, "PNG", compress_level=1)
-    return stream.getvalue()
 
 
 def colour_of(label: str, labels: tuple[str, ...]) -> Colour:
