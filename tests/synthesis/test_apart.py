@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from pydantic import ValidationError
 from scipy import ndimage
 
 from xprism.data.manifest import read_manifest
@@ -79,3 +80,24 @@ def test_a_label_stage_learns_from_so_many_more(sources: list[Source]) -> None:
         pipeline = _pipeline(apart=apart, epochs_of_decline=0)
         training = training_of(pipeline.chain[1], pipeline, sources)
         assert training.steps == len(sources) * (1 + apart)
+
+
+def test_every_epoch_moves_the_structures_anew_and_leaves_the_films_own_maps(sources: list[Source]) -> None:
+    pipeline = _pipeline(apart=2, apart_by=2)
+    pairs = training_of(pipeline.chain[1], pipeline, sources)._pairs  # type: ignore[attr-defined]
+    numbers = np.arange(len(pairs))
+    first, again, later = (pairs.at(numbers, np.full_like(numbers, epoch)) for epoch in (0, 0, 1))
+    own = numbers % 3 == 0
+    for seen, same, other in zip(first, again, later, strict=True):
+        assert seen.equal(same)
+        assert seen[own].equal(other[own])
+        assert not any(one.equal(another) for one, another in zip(seen[~own], other[~own], strict=True))
+    for place, number in enumerate(numbers[own]):
+        np.testing.assert_array_equal(first[1][number].argmax(0), sources[place].labels)
+
+
+def test_films_are_not_moved_apart() -> None:
+    said = _pipeline().model_dump()
+    said["stages"]["film"]["apart"] = 1
+    with pytest.raises(ValidationError, match="for label maps"):
+        Pipeline.model_validate(said)

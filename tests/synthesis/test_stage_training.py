@@ -278,8 +278,9 @@ def test_the_first_step_of_the_translator_moves_both_networks_by_what_was_judged
         real = torch.from_numpy(2 * np.eye(labels)[wanted].transpose(0, 3, 1, 2) - 1).float()
     else:
         real = torch.from_numpy(wanted[:, None] / 127.5 - 1).float()
-    torch.testing.assert_close(pairs.given(np.array([0])), one_hot)
-    torch.testing.assert_close(pairs.wanted(np.array([0])), real)
+    given_first, wanted_first = pairs.at(np.array([0]), np.array([0]))
+    torch.testing.assert_close(given_first, one_hot)
+    torch.testing.assert_close(wanted_first, real)
     generator, judges, loss = learns._generator, learns._judges, Pix2PixHDLoss(perceptual_weight=0)
     made = generator(one_hot)
     believed, true = judges(torch.cat([one_hot, made], 1)), judges(torch.cat([one_hot, real], 1))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -21,10 +21,10 @@ from xprism.progress import Progress
 from xprism.synthesis.apart import moved_apart
 from xprism.synthesis.grow import GrowingTraining
 from xprism.synthesis.looks import as_picture, looked_at, save_grid
-from xprism.synthesis.pipeline import PGGANPart, Pipeline, Pix2PixHDPart, Stage
+from xprism.synthesis.pipeline import Makes, PGGANPart, Pipeline, Pix2PixHDPart, Stage
 from xprism.synthesis.runs import SynthRun, checkpoint_of, device, open_run, snapshot_of
 from xprism.synthesis.sources import Source, conditions_of, labels_in, numbers_in, pictures_of, sources_of
-from xprism.synthesis.translate import Pairs, TranslationTraining
+from xprism.synthesis.translate import Pair, Pairs, TranslationTraining
 from xprism.training.checkpoint import load_checkpoint, save_checkpoint
 from xprism.training.log import TrainingLog
 from xprism.training.loop import note_environment
@@ -122,22 +122,21 @@ def training_of(stage: Stage, pipeline: Pipeline, sources: Sequence[Source]) -> 
     torch.manual_seed(part.seed)
     if isinstance(part, PGGANPart):
         return GrowingTraining(part, pictures_of(sources, stage.makes, labels=labels), device())
-    of_labels = stage.makes == "labels"
-    if of_labels:
-        sources = [*sources, *_apart(sources, part)]
-    given = conditions_of(sources, stage.makes, size=part.size)
-    wanted = np.stack([source.labels if of_labels else source.film for source in sources])
-    conditions = numbers_in(stage.makes, labels=labels)
-    return TranslationTraining(
-        part, Pairs(given, wanted, conditions=conditions, labels=labels if of_labels else None), device()
-    )
+    return TranslationTraining(part, _pairs(stage.makes, part, sources, labels), device())
 
 
-def _apart(sources: Sequence[Source], part: Pix2PixHDPart) -> Iterator[Source]:
-    """More label maps and dots, of structures that are moved each on its own."""
-    for place, source in enumerate(sources):
-        for number in range(part.apart):
-            yield moved_apart(source, np.random.default_rng([part.seed, place, number]), furthest=part.apart_by)
+def _pairs(makes: Makes, part: Pix2PixHDPart, sources: Sequence[Source], labels: int) -> Pairs:
+    """What a Pix2PixHD learns from: films of label maps, or label maps of dots, with more that are moved apart."""
+    given, conditions = conditions_of(sources, makes, size=part.size), numbers_in(makes, labels=labels)
+    if makes == "film":
+        return Pairs(given, np.stack([source.film for source in sources]), conditions=conditions, labels=None)
+
+    def moved(place: int, rng: np.random.Generator) -> Pair:
+        source = moved_apart(sources[place], rng, furthest=part.apart_by)
+        return conditions_of([source], makes, size=part.size)[0], source.labels
+
+    maps = np.stack([source.labels for source in sources])
+    return Pairs(given, maps, conditions=conditions, labels=labels, more=part.apart, varied=moved, seed=part.seed)
 
 
 def _train(run: SynthRun, stage: Stage, sources: Sequence[Source]) -> None:

@@ -25,31 +25,54 @@ def one_hot(numbers: NDArray[np.uint8], count: int) -> Tensor:
     return F.one_hot(torch.from_numpy(numbers.astype(np.int64)), count).movedim(-1, 1).float()
 
 
+Pair = tuple[NDArray[np.uint8], NDArray[np.uint8]]
+Varied = Callable[[int, np.random.Generator], Pair]
+
+
 class Pairs:
     """Conditions as numbers [n, h, h] below ``conditions``, and what is to be made of them: [n, h, h].
 
     That are the numbers of label maps below ``labels``, made as one score a label, or, where there are no ``labels``,
-    grey films. Films come as they are, without flips, which would swap the sides.
+    grey films. Films come as they are, without flips, which would swap the sides. Each pair is followed, in number, by
+    ``more`` that ``varied`` makes of it, by its place and a chance of their own in every epoch.
     """
 
     def __init__(
-        self, given: NDArray[np.uint8], wanted: NDArray[np.uint8], *, conditions: int, labels: int | None
+        self,
+        given: NDArray[np.uint8],
+        wanted: NDArray[np.uint8],
+        *,
+        conditions: int,
+        labels: int | None,
+        more: int = 0,
+        varied: Varied | None = None,
+        seed: int = 0,
     ) -> None:
         self._given, self._wanted, self.conditions, self._labels = given, wanted, conditions, labels
+        self._more, self._varied, self._seed = more, varied, seed
         self.channels = labels or 1
 
     def __len__(self) -> int:
-        return len(self._given)
+        return len(self._given) * (1 + self._more)
 
-    def given(self, numbers: NDArray[np.int64]) -> Tensor:
-        """Conditions by number, one channel each: [n, conditions, h, h]."""
-        return one_hot(self._given[numbers], self.conditions)
+    def at(self, numbers: NDArray[np.int64], epochs: NDArray[np.int64]) -> tuple[Tensor, Tensor]:
+        """Pairs by number as they are in an epoch.
 
-    def wanted(self, numbers: NDArray[np.int64]) -> Tensor:
-        """What belongs to them, [n, channels, h, h] from -1 to 1."""
+        Conditions have one channel each, [n, conditions, h, h]; what belongs to them is [n, channels, h, h], -1 to 1.
+        """
+        pairs = [self._pair(int(number), int(epoch)) for number, epoch in zip(numbers, epochs, strict=True)]
+        given, wanted = (np.stack(pictures) for pictures in zip(*pairs, strict=True))
         if self._labels is None:
-            return torch.from_numpy(as_signal(self._wanted[numbers]))[:, None]
-        return 2 * one_hot(self._wanted[numbers], self._labels) - 1
+            real = torch.from_numpy(as_signal(wanted))[:, None]
+        else:
+            real = 2 * one_hot(wanted, self._labels) - 1
+        return one_hot(given, self.conditions), real
+
+    def _pair(self, number: int, epoch: int) -> Pair:
+        place, which = divmod(number, 1 + self._more)
+        if which == 0 or self._varied is None:
+            return self._given[place], self._wanted[place]
+        return self._varied(place, np.random.default_rng([self._seed, place, which, epoch]))
 
 
 class TranslationTraining:
@@ -60,7 +83,7 @@ class TranslationTraining:
 
     def __init__(self, settings: Pix2PixHDPart, pairs: Pairs, device: torch.device) -> None:
         self._settings, self._pairs, self._device = settings, pairs, device
-        self._loss = Pix2PixHDLoss(feature_weight=settings.feature_weight, pixel_weight=settings.pixel_weight)
+        self._loss = Pix2PixHDLoss(feature_weight=settings.feature_weight, overlap_weight=settings.overlap_weight)
         self._generator = Pix2PixHDGenerator(
             pairs.conditions, pairs.channels, width=settings.width, downs=settings.downs, blocks=settings.blocks
         ).to(device)
@@ -78,8 +101,10 @@ class TranslationTraining:
         settings = self._settings
         for optimizer in self._optimizers:
             optimizer.param_groups[0]["lr"] = self._rate(step)
-        numbers = in_epochs(settings.seed, len(self._pairs), step * settings.batch, settings.batch)
-        given, real = self._pairs.given(numbers).to(self._device), self._pairs.wanted(numbers).to(self._device)
+        first = step * settings.batch
+        numbers = in_epochs(settings.seed, len(self._pairs), first, settings.batch)
+        epochs = np.arange(first, first + settings.batch) // len(self._pairs)
+        given, real = (pictures.to(self._device) for pictures in self._pairs.at(numbers, epochs))
         with self._autocast():
             made = self._generator(given)
             judged_real, judged_made = self._judged(given, real), self._judged(given, made.detach())
@@ -107,9 +132,10 @@ class TranslationTraining:
     def look(self, steps: int) -> tuple[NDArray[Any], NDArray[Any]]:
         """What is made of fixed conditions, and what belongs to them, [n, C, h, h]."""
         numbers = np.linspace(0, len(self._pairs) - 1, min(self._settings.watched, len(self._pairs))).astype(np.int64)
+        given, real = self._pairs.at(numbers, np.zeros_like(numbers))
         with self._autocast():
-            made = [self.kept(one[None].to(self._device)).float().cpu() for one in self._pairs.given(numbers)]
-        return torch.cat(made).numpy(), self._pairs.wanted(numbers).numpy()
+            made = [self.kept(one[None].to(self._device)).float().cpu() for one in given]
+        return torch.cat(made).numpy(), real.numpy()
 
     def state_dict(self) -> dict[str, Any]:
         parts = {"generator": self._generator, "judges": self._judges, "kept": self.kept}
