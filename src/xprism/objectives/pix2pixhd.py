@@ -9,8 +9,6 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from xprism.objectives.supervised import dice_loss
-
 Judgement = Sequence[Sequence[Tensor]]
 """For each scale the maps of each layer of its discriminator; the last are the raw judgements."""
 
@@ -24,18 +22,15 @@ class Pix2PixHDLoss:
 
     With F and R the judgements of made and real pictures, sums running over scales:
     L_D = 1/2 sum(mean (R - 1)^2 + mean F^2), L_G = sum(mean (F - 1)^2) + feature_weight * features
-    + perceptual_weight * perceptual + overlap_weight * overlap, where ``features`` is the mean absolute
-    difference of each layer's maps, layers weighed 4 / (their number) and scales 1 / (theirs).
+    + perceptual_weight * perceptual, where ``features`` is the mean absolute difference of each layer's maps, layers
+    weighed 4 / (their number) and scales 1 / (theirs).
     ``perceptual`` makes the five maps of a network that was trained on natural pictures (VGG19 in the paper) of
-    pictures [B, C, H, W]; no such network comes with xprism, and without one the term is left out. ``overlap`` is one
-    minus the soft Dice of label maps [B, C, H, W], -1 to 1, the mean over labels, in which small structures count like
-    large ones. It is not Pix2PixHD's, and left out at weight 0.
+    pictures [B, C, H, W]; no such network comes with xprism, and without one the term is left out.
     """
 
     feature_weight: float = 10.0
     perceptual_weight: float = 10.0
     perceptual: Callable[[Tensor], Sequence[Tensor]] | None = None
-    overlap_weight: float = 0.0
 
     def discriminator(self, real: Judgement, made: Judgement) -> Tensor:
         """L_D, a scalar."""
@@ -56,9 +51,6 @@ class Pix2PixHDLoss:
             seen = zip(PERCEPTUAL_SHARES, wanted, self.perceptual(made), strict=True)
             apart = torch.stack([share * F.l1_loss(m.float(), r.float()) for share, r, m in seen])
             parts["perceptual"] = self.perceptual_weight * apart.sum()
-        if self.overlap_weight:
-            on, wanted_on = ((scores.float() + 1) / 2 for scores in (made, real))
-            parts["overlap"] = self.overlap_weight * dice_loss(on, wanted_on).mean()
         return parts
 
 

@@ -98,14 +98,14 @@ class SupervisedLoss:
             entropy = F.binary_cross_entropy_with_logits(raw, truth, reduction="none").mean((2, 3))
         else:
             entropy = self._entropy(F.logsigmoid(raw), F.logsigmoid(-raw), truth, known)
-        cost = self.cross_entropy * entropy + self.dice * dice_loss(torch.sigmoid(raw), truth)
+        cost = self.cross_entropy * entropy + self.dice * _dice_loss(torch.sigmoid(raw), truth)
         return _over_known(cost, known * weights)
 
     def _union(self, raw: Tensor, truth: Tensor, known: Tensor) -> Tensor:
         log_none = F.logsigmoid(-raw).sum(1)
         log_any = torch.log(-torch.expm1(log_none.clamp(max=-1e-6)))
         entropy = self._entropy(log_any[:, None], log_none[:, None], truth[:, None], known[:, None])[:, 0]
-        return _over_known(self.cross_entropy * entropy + self.dice * dice_loss(1 - log_none.exp(), truth), known)
+        return _over_known(self.cross_entropy * entropy + self.dice * _dice_loss(1 - log_none.exp(), truth), known)
 
     def _entropy(self, log_on: Tensor, log_off: Tensor, truth: Tensor, known: Tensor) -> Tensor:
         """Cross-entropy [B, K] of masks [B, K, H, W] whose probabilities have these logarithms."""
@@ -115,7 +115,7 @@ class SupervisedLoss:
     def _classes(self, raw: Tensor, truth: Tensor, known: Tensor) -> Tensor:
         weights = self._class_weights(truth, known, classes=truth.shape[1])[:, None, None]
         entropy = -(weights * truth * F.log_softmax(raw, 1)).sum(1).mean((1, 2))
-        dice = dice_loss(raw.softmax(1), truth).mean(1)
+        dice = _dice_loss(raw.softmax(1), truth).mean(1)
         return _over_known(self.cross_entropy * entropy + self.dice * dice, known.all(1))
 
     def _class_weights(self, truth: Tensor, known: Tensor, *, classes: int) -> Tensor:
@@ -185,8 +185,8 @@ def sum_of_squares(kernels: Iterable[Tensor]) -> Tensor:
     return torch.stack([kernel.float().square().sum() for kernel in kernels]).sum()
 
 
-def dice_loss(probability: Tensor, truth: Tensor) -> Tensor:
-    """One minus soft Dice [...] of probabilities and truth [..., H, W] from 0 to 1, smoothed by one pixel."""
+def _dice_loss(probability: Tensor, truth: Tensor) -> Tensor:
+    """One minus soft Dice over the last two axes, smoothed by one pixel."""
     both = 2 * (probability * truth).sum((-2, -1)) + 1
     return 1 - both / (probability.sum((-2, -1)) + truth.sum((-2, -1)) + 1)
 

@@ -12,49 +12,59 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from xprism.synthesis.dots import STRUCTURES, dots_of
-from xprism.synthesis.label_map import masks_of
+from xprism.errors import DataError
+from xprism.synthesis.dots import STRUCTURES
+from xprism.synthesis.label_map import label_map_of, masks_of
 from xprism.synthesis.sources import Source
 
-_SMOOTH = 1 / 64
+_SMOOTH = 1 / 40
 """Deviation of the smoothing of displacements, in parts of the side."""
-_FIRM = {"right_lung": 1.0, "left_lung": 1.0, "heart": 10.0, "right_clavicle": 10.0, "left_clavicle": 10.0}
-"""How much a structure keeps its shape where two meet: lungs give way to the heart."""
+_FIRM = {"right_lung": 1.0, "left_lung": 1.0, "heart": 30.0}
+"""How much a structure keeps its shape where two meet: lungs give way."""
+
+Vector = NDArray[np.int64]
 
 
-def moved_apart(source: Source, rng: np.random.Generator, *, furthest: float) -> Source:
-    """The source with a label map in which every structure is moved by a vector of its own, and the dots of that map.
+def moved_apart(source: Source, rng: np.random.Generator, *, furthest: int) -> Source:
+    """The source with every structure moved by a vector of its own, on the label map and as a dot.
 
-    Vectors are up to ``furthest`` pixels of the dot map along either axis. A structure moves nearly as a whole; what
-    lies between structures gives way smoothly, so that none tears off its neighbour. The film stays as it was, and so
-    do the dots of structures that label maps do not show, and the whole source where a structure would be lost.
+    Vectors are whole pixels of the dot map, up to ``furthest`` along either axis. Heart and clavicles move as a whole;
+    lungs and what lies between give way smoothly, while dots move by the vector alone: no other dot tells where the
+    heart went. The film stays as it was, and so do the dots of structures that label maps do not show, and the whole
+    source where a dot would leave the map.
     """
     assert source.dots is not None
-    masks = masks_of(source.labels)
-    pixel = len(source.labels) / source.dots.size
-    vectors = rng.uniform(-furthest, furthest, (len(STRUCTURES), 2)) * pixel
-    moved = _warped(source.labels, _displacement([masks[name] for name in STRUCTURES], vectors))
-    found = masks_of(moved)
-    shown = [name for name in STRUCTURES if masks[name].any()]
-    if not all(found[name].any() for name in shown):
+    masks = {name: mask for name, mask in masks_of(source.labels).items() if mask.any()}
+    vectors = {name: rng.integers(-furthest, furthest, 2, endpoint=True) for name in STRUCTURES if name in masks}
+    dots = source.dots
+    try:
+        for name, (down, right) in vectors.items():
+            dots = dots.moved(name, down=int(down), right=int(right))
+    except DataError:
         return source
-    radius = next(iter(source.dots.dots.values())).radius
-    dots = dots_of({name: found[name] for name in shown}, size=source.dots.size, radius=radius, of=shown)
-    dots = dots.model_copy(update={"dots": {**source.dots.dots, **dots.dots}})
-    return replace(source, labels=moved, dots=dots)
+    pixel = len(source.labels) // dots.size
+    labels = _moved(masks, {name: pixel * vector for name, vector in vectors.items()})
+    return replace(source, labels=labels, dots=dots)
 
 
-def _displacement(masks: list[NDArray[np.bool_]], vectors: NDArray[np.float64]) -> NDArray[np.float64]:
-    """How far every pixel [2, H, W] is moved: as the structure it lies in, or between those about it."""
-    firm = [_FIRM[name] for name in STRUCTURES]
-    weights = np.stack(
-        [much * (1 + ndimage.distance_transform_edt(~mask)) ** -2.0 for much, mask in zip(firm, masks, strict=True)]
-    )
-    field = np.tensordot(vectors.T, weights / weights.sum(0), 1)
-    side = masks[0].shape[0]
+def _moved(masks: dict[str, NDArray[np.bool_]], vectors: dict[str, Vector]) -> NDArray[np.uint8]:
+    """The label map [H, W] of masks that are moved by pixels of it."""
+    chest = {name: mask for name, mask in masks.items() if name in _FIRM}
+    places = np.indices(chest["heart"].shape) - _displacement(chest, vectors)
+    warped = ndimage.map_coordinates(label_map_of(chest, clavicles=False), places, order=0, mode="nearest")
+    whole = {name: _shifted(mask, vectors[name]) for name, mask in masks.items() if not name.endswith("lung")}
+    return label_map_of({**masks_of(warped), **whole}, clavicles="right_clavicle" in whole)
+
+
+def _displacement(masks: dict[str, NDArray[np.bool_]], vectors: dict[str, Vector]) -> NDArray[np.float64]:
+    """How far what is to lie at a pixel [2, H, W] has come: as the structure that went there, or those about it."""
+    away = [ndimage.distance_transform_edt(~_shifted(mask, vectors[name])) for name, mask in masks.items()]
+    weights = np.stack([_FIRM[name] * (1 + far) ** -3.0 for name, far in zip(masks, away, strict=True)])
+    steps = np.array([vectors[name] for name in masks], float)
+    field = np.tensordot(steps.T, weights / weights.sum(0), 1)
+    side = field.shape[1]
     return np.stack([ndimage.gaussian_filter(axis, _SMOOTH * side, mode="nearest") for axis in field])
 
 
-def _warped(labels: NDArray[np.uint8], field: NDArray[np.float64]) -> NDArray[np.uint8]:
-    places = np.indices(labels.shape) - field
-    return np.asarray(ndimage.map_coordinates(labels, places, order=0, mode="nearest"))
+def _shifted(mask: NDArray[np.bool_], vector: Vector) -> NDArray[np.bool_]:
+    return np.asarray(ndimage.shift(mask, vector, order=0))

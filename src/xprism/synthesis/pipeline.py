@@ -112,12 +112,6 @@ class Pix2PixHDPart(_StagePart):
     betas: tuple[float, float] = Field((0.5, 0.999), description="of Adam")
     ema: Share = Field(0.0, description="decay of the averaged weights, which are the ones kept; 0 keeps the last ones")
     feature_weight: float = Field(10.0, ge=0, description="weight of the discriminators' features")
-    overlap_weight: float = Field(
-        0.0,
-        ge=0,
-        description="for label maps: weight of the soft Dice loss, in which every structure counts alike; the paper "
-        "has none",
-    )
     precision: Literal["32-true", "bf16-mixed"] = Field("32-true", description="bf16 is faster where hardware has it")
     apart: int = Field(
         0,
@@ -125,9 +119,7 @@ class Pix2PixHDPart(_StagePart):
         description="for label maps of dots: so many more of each film and variant, with every structure moved on its "
         "own, anew in every epoch, so that structures follow their dots",
     )
-    apart_by: float = Field(
-        5.0, gt=0, description="how far those are moved at most along either axis, in dot-map pixels"
-    )
+    apart_by: Count = Field(4, description="how far those are moved at most along either axis, in dot-map pixels")
 
     @model_validator(mode="after")
     def _size_fits(self) -> Pix2PixHDPart:
@@ -169,8 +161,8 @@ class StagesPart(Part):
 
     @model_validator(mode="after")
     def _films_are_no_label_maps(self) -> StagesPart:
-        if self.film and (self.film.apart or self.film.overlap_weight):
-            raise ValueError("film: apart and overlap_weight are for label maps; leave them out here")
+        if self.film and self.film.apart:
+            raise ValueError("film: apart is for label maps; leave it out here")
         return self
 
     @model_validator(mode="after")

@@ -83,7 +83,7 @@ class TranslationTraining:
 
     def __init__(self, settings: Pix2PixHDPart, pairs: Pairs, device: torch.device) -> None:
         self._settings, self._pairs, self._device = settings, pairs, device
-        self._loss = Pix2PixHDLoss(feature_weight=settings.feature_weight, overlap_weight=settings.overlap_weight)
+        self._loss = Pix2PixHDLoss(feature_weight=settings.feature_weight)
         self._generator = Pix2PixHDGenerator(
             pairs.conditions, pairs.channels, width=settings.width, downs=settings.downs, blocks=settings.blocks
         ).to(device)
