@@ -339,7 +339,7 @@ class TargetSet(BaseModel):
         if raw.shape[-3] != self.channels:
             raise DataError(f"expected {self.channels} channels, got {raw.shape[-3]}")
         parts = [target.activate(raw[..., self.slices[target.name], :, :]) for target in self.targets]
-        return np.concatenate(parts, axis=-3).astype(np.float32)
+        return np.concatenate(parts, axis=-3, dtype=np.float32)
 
     def planes_of(self, values: Array) -> dict[str, Array]:
         """Each channel [..., H, W] of values [..., K, H, W] by its label."""
@@ -359,4 +359,8 @@ def _other_side(label: str) -> str:
 
 
 def _sigmoid(raw: Array) -> Array:
-    return 0.5 * (1 + np.tanh(0.5 * raw))
+    found = 0.5 * raw
+    np.tanh(found, out=found)
+    found += 1
+    found *= 0.5
+    return found
