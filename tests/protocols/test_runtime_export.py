@@ -151,6 +151,36 @@ def test_only_what_lies_between_activations_and_the_last_convolution_become_whol
     assert exact == {"first": True, "inner": False, "last": False, "film_share": True}
 
 
+@pytest.mark.parametrize(("channels", "products"), [(1, 2), (3, 0)])
+@pytest.mark.parametrize(("small", "large"), [((5, 7), (20, 21)), ((4, 4), (4, 8))])
+def test_single_planes_are_enlarged_by_products_to_what_onnx_runtime_makes_of_them(
+    tmp_path: Path, channels: int, products: int, small: tuple[int, int], large: tuple[int, int]
+) -> None:
+    openvino = pytest.importorskip("openvino", reason="OpenVINO is of the extra 'fast'")
+    import onnx
+    import onnxruntime
+    from onnx import TensorProto, helper
+
+    from xprism.protocols.quantise import load_network
+
+    sizes = helper.make_tensor("sizes", TensorProto.INT64, [4], [1, channels, *large])
+    node = helper.make_node("Resize", ["plane", "", "", "sizes"], ["raw"], mode="linear")
+    shapes = [
+        helper.make_tensor_value_info(name, TensorProto.FLOAT, [1, channels, *size])
+        for name, size in (("plane", small), ("raw", large))
+    ]
+    graph = helper.make_graph([node], "enlarge", shapes[:1], shapes[1:], [sizes])
+    path = tmp_path / "enlarge.onnx"
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9), path)
+    plane = np.random.default_rng(0).random((1, channels, *small), np.float32)
+    (expected,) = onnxruntime.InferenceSession(path).run(None, {"plane": plane})
+    network = load_network(path)
+    kinds = [one.get_type_name() for one in network.get_ordered_ops()]
+    assert kinds.count("MatMul") == products
+    made = openvino.Core().compile_model(network, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})(plane)["raw"]
+    np.testing.assert_allclose(made, expected, atol=1e-6)
+
+
 @pytest.fixture
 def int8(model: Path, films: Path) -> tuple[Path, Exported]:
     pytest.importorskip("openvino", reason="OpenVINO is of the extra 'fast'")

@@ -39,7 +39,8 @@ class OpenvinoRuntime:
             if network.is_dynamic():  # a network of any number of films is slower for one
                 network.reshape([1, *list(network.input(0).partial_shape)[1:]])
             self._compiled = core.compile_model(network, "CPU", settings)
-            self._own = threading.local()
+            self._shape = tuple(self._compiled.output(0).shape)
+            self._tensor, self._own = openvino.Tensor, threading.local()
         except RuntimeError as error:
             raise ModelError(
                 f"OpenVINO cannot load it: {error}", where=str(model), remedy="use --runtime onnx"
@@ -50,7 +51,10 @@ class OpenvinoRuntime:
         request = getattr(self._own, "request", None)
         if request is None:
             request = self._own.request = self._compiled.create_infer_request()
-        return np.array(request.infer([film], share_inputs=True, share_outputs=True)[0])
+        raw = np.empty(self._shape, np.float32)
+        request.set_output_tensor(0, self._tensor(raw, shared_memory=True))
+        request.infer([film], share_inputs=True, share_outputs=True)
+        return raw
 
 
 def import_openvino() -> Any:

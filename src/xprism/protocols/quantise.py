@@ -28,7 +28,7 @@ def need_nncf() -> None:
 
 
 def load_network(path: Path) -> Any:
-    """The network of an ONNX file for one film at a time, its constants computed."""
+    """The network of an ONNX file for one film at a time, its constants computed, its planes enlarged by products."""
     openvino = import_openvino()
     from openvino.passes import ConstantFolding, Manager
 
@@ -37,7 +37,45 @@ def load_network(path: Path) -> Any:
     passes = Manager()
     passes.register_pass(ConstantFolding())
     passes.run_passes(network)
+    _enlarge_by_products(network)
     return network
+
+
+def _enlarge_by_products(network: Any) -> None:
+    """Linear enlargement of single planes as products with two matrices, which takes a third of the time."""
+    from openvino import opset13
+
+    for node in network.get_ordered_ops():
+        if not _enlarges_a_plane(node):
+            continue
+        plane, shape = node.input_value(0), node.output(0).get_shape()
+        rows, columns = (
+            opset13.constant(_linear(small, large))
+            for small, large in zip(list(plane.get_shape())[2:], list(shape)[2:], strict=True)
+        )
+        tall = opset13.matmul(rows, plane, transpose_a=False, transpose_b=False)
+        whole = opset13.matmul(tall, columns, transpose_a=False, transpose_b=True)
+        whole.set_friendly_name(_name(node))
+        whole.output(0).set_names(node.output(0).get_names())
+        for reader in node.output(0).get_target_inputs():
+            reader.replace_source_output(whole.output(0))
+
+
+def _enlarges_a_plane(node: Any) -> bool:
+    if node.get_type_name() != "Interpolate":
+        return False
+    said = node.get_attributes()
+    if said["mode"] not in ("linear", "linear_onnx") or said["coordinate_transformation_mode"] != "half_pixel":
+        return False
+    before, after = list(node.input_value(0).get_shape()), list(node.output(0).get_shape())
+    grows = all(large >= small > 1 for small, large in zip(before[2:], after[2:], strict=True))
+    return len(before) == 4 and before[:2] == after[:2] == [1, 1] and grows and not any(said["pads_begin"])
+
+
+def _linear(small: int, large: int) -> NDArray[np.float32]:
+    """What each of ``large`` pixels takes of ``small`` ones that fill the same length, [large, small]."""
+    places = np.clip((np.arange(large) + 0.5) * small / large - 0.5, 0, small - 1)
+    return np.asarray(np.maximum(0, 1 - np.abs(places[:, None] - np.arange(small))), np.float32)
 
 
 def quantise(network: Any, films: Sequence[NDArray[np.float32]]) -> Any:
