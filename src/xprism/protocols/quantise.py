@@ -42,7 +42,7 @@ def load_network(path: Path) -> Any:
 
 
 def _enlarge_by_products(network: Any) -> None:
-    """Linear enlargement of single planes as products with two matrices, which takes a fifth of the time of its own way."""
+    """Linear enlargement of single planes as products with two matrices, in a fifth of OpenVINO's time."""
     from openvino import opset13
 
     for node in network.get_ordered_ops():
