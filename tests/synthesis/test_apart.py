@@ -1,5 +1,6 @@
 """Structures that are moved each on its own, with their dots."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -98,6 +99,19 @@ def test_dots_of_what_label_maps_do_not_show_stay(chests: Path) -> None:
     assert moved.dots is not None
     stayed = [name for name in STRUCTURES if moved.dots.dots[name] == source.dots.dots[name]]
     assert stayed == ["right_clavicle", "left_clavicle"]
+
+
+@pytest.mark.parametrize("side", ["right", "left"])
+def test_a_clavicle_that_a_label_map_does_not_tell_from_the_other_keeps_its_dot(
+    sources: list[Source], side: str
+) -> None:
+    labels = sources[0].labels.copy()
+    labels[labels == LABELS.index(f"{side}_clavicle_in_lung")] = LABELS.index(f"{side}_lung")
+    source = replace(sources[0], labels=labels)
+    assert not masks_of(labels)[f"{side}_clavicle"].any()
+    for moved in _moved(source):
+        assert not _step(source, moved, f"{side}_clavicle").any()
+        assert (moved.labels > LABELS.index("heart")).any()
 
 
 def test_the_same_chance_moves_the_same_way_and_the_film_stays(sources: list[Source]) -> None:

@@ -34,8 +34,9 @@ def moved_apart(source: Source, rng: np.random.Generator, *, furthest: int) -> S
     source where a dot would leave the map.
     """
     assert source.dots is not None
-    masks = {name: mask for name, mask in masks_of(source.labels).items() if mask.any()}
-    vectors = {name: rng.integers(-furthest, furthest, 2, endpoint=True) for name in STRUCTURES if name in masks}
+    masks = masks_of(source.labels)
+    shown = [name for name in STRUCTURES if masks[name].any()]
+    vectors = {name: rng.integers(-furthest, furthest, 2, endpoint=True) for name in shown}
     dots = source.dots
     try:
         for name, (down, right) in vectors.items():
@@ -48,19 +49,19 @@ def moved_apart(source: Source, rng: np.random.Generator, *, furthest: int) -> S
 
 
 def _moved(masks: dict[str, NDArray[np.bool_]], vectors: dict[str, Vector]) -> NDArray[np.uint8]:
-    """The label map [H, W] of masks that are moved by pixels of it."""
-    chest = {name: mask for name, mask in masks.items() if name in _FIRM}
-    places = np.indices(chest["heart"].shape) - _displacement(chest, vectors)
-    warped = ndimage.map_coordinates(label_map_of(chest, clavicles=False), places, order=0, mode="nearest")
-    whole = {name: _shifted(mask, vectors[name]) for name, mask in masks.items() if not name.endswith("lung")}
-    return label_map_of({**masks_of(warped), **whole}, clavicles="right_clavicle" in whole)
+    """The label map [H, W] of masks [H, W], those that are not empty moved by pixels of it."""
+    moved = {name: _shifted(masks[name], vector) for name, vector in vectors.items()}
+    places = np.indices(masks["heart"].shape) - _displacement(moved, vectors)
+    warped = ndimage.map_coordinates(label_map_of(masks, clavicles=False), places, order=0, mode="nearest")
+    lungs = {name: mask for name, mask in masks_of(warped).items() if name.endswith("lung")}
+    return label_map_of({**masks, **moved, **lungs})
 
 
-def _displacement(masks: dict[str, NDArray[np.bool_]], vectors: dict[str, Vector]) -> NDArray[np.float64]:
+def _displacement(moved: dict[str, NDArray[np.bool_]], vectors: dict[str, Vector]) -> NDArray[np.float64]:
     """How far what is to lie at a pixel [2, H, W] has come: as the structure that went there, or those about it."""
-    away = [ndimage.distance_transform_edt(~_shifted(mask, vectors[name])) for name, mask in masks.items()]
-    weights = np.stack([_FIRM[name] * (1 + far) ** -3.0 for name, far in zip(masks, away, strict=True)])
-    steps = np.array([vectors[name] for name in masks], float)
+    names = [name for name in moved if name in _FIRM]
+    weights = np.stack([_FIRM[name] * (1 + ndimage.distance_transform_edt(~moved[name])) ** -3.0 for name in names])
+    steps = np.array([vectors[name] for name in names], float)
     field = np.tensordot(steps.T, weights / weights.sum(0), 1)
     side = field.shape[1]
     return np.stack([ndimage.gaussian_filter(axis, _SMOOTH * side, mode="nearest") for axis in field])

@@ -6,7 +6,7 @@ The first stage of Ciano et al. 2021: a dot lies at the centroid of each structu
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -129,15 +129,13 @@ class Dots(BaseModel):
         )
 
 
-def dots_of(
-    masks: Mapping[str, NDArray[Any]], *, size: int = SIZE, radius: int = 1, of: Sequence[Structure] = STRUCTURES
-) -> Dots:
+def dots_of(masks: Mapping[str, NDArray[Any]], *, size: int = SIZE, radius: int = 1) -> Dots:
     """A dot for each structure from its mask [H, W] at full size: floor(centroid * size / side), side H or W.
 
     Raises ``DataError`` where a mask is missing or empty.
     """
     found: dict[Structure, Dot] = {}
-    for structure in of:
+    for structure in STRUCTURES:
         mask = np.asarray(masks.get(structure, np.zeros((size, size)))) > 0
         if not mask.any():
             raise DataError(f"{structure} has no pixels, so no dot", remedy="give a mask of every structure")

@@ -40,7 +40,7 @@ _TAIL = """## The run folder
 
 A line of the log has the losses and where growing (`kimg`, `size`, `fade`) or the epochs stand. Losses of a pggan:
 `generator`, `critic`, and `distance`, by which the critic's judgements of real and made pictures differ; of a
-pix2pixhd `adversarial`, `features`, `pixels` where they count, and `discriminator`. At a look there are `diversity`,
+pix2pixhd `adversarial`, `features` and `discriminator`. At a look there are `diversity`,
 the mean absolute difference of two of the fixed samples (signals from -1 to 1, averaged to 16 pixels a side), the
 same of real ones, `diversity_of_films`, and `collapsed`: whether the one is less than the part `collapse_below` of
 the other.
