@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from xprism.data.manifest import Case
 from xprism.errors import DataError, XprismError
@@ -28,6 +27,7 @@ from xprism.evaluation.bone_rows import (
 from xprism.evaluation.modulation import LINE_PAIRS_PER_CM, Modulation, modulation_kept
 from xprism.evaluation.registration import Shift
 from xprism.evaluation.tables import read_csv
+from xprism.png import save_png
 from xprism.protocols.bone_filters import PICTURE, Filters, Laid, group_of, on_film, smaller
 from xprism.protocols.predictions import ModelSource, Source
 from xprism.protocols.scoring import Pair, spacing_of
@@ -190,7 +190,7 @@ def _modulation(
 
         def method(levels: Floats) -> Floats:
             stored = np.rint(np.clip(levels / 255, 0, 1) * 65535).astype(np.uint16)
-            Image.fromarray(stored).save(path, compress_level=1)
+            save_png(stored, path)
             return gain * display_of(*source(changed).pictures[PICTURE])
 
         return modulation_kept(

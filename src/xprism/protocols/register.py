@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from xprism.data.importers.files import new_folder, save_mask
 from xprism.data.manifest import Case
 from xprism.errors import DataError
 from xprism.evaluation.registration import Shift, find_shift
+from xprism.png import save_png
 
 _LEAST_PX = 0.05
 
@@ -56,7 +56,7 @@ def _registered(case: Case, name: str, *, partial: Path, folder: Path, on_case: 
     moved, there = _moved(picture, known, shift)
     file = f"{case.case}_{name}"
     stored = np.rint(np.clip(np.where(there, moved, 0), 0, 1) * 65535).astype(np.uint16)
-    Image.fromarray(stored).save(partial / "pictures" / f"{file}.png", compress_level=1)
+    save_png(stored, partial / "pictures" / f"{file}.png")
     save_mask(there, partial / "regions" / f"{file}.png")
     return replace(
         case,

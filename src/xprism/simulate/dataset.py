@@ -15,10 +15,10 @@ from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from xprism.data.manifest import Case, write_manifest
 from xprism.errors import DataError, OutputError
+from xprism.png import save_png
 from xprism.simulate.dicom import write_dicom
 from xprism.simulate.display import FILM
 from xprism.simulate.limb_files import write_limb
@@ -207,9 +207,9 @@ def _write_chest(folder: Path, request: DatasetRequest, number: int, name: str) 
             write_dicom(case, display, paths[kind], name=name, picture=picture)
         else:
             stored = np.rint(display.astype(float) * 65535).astype(np.uint16)
-            Image.fromarray(stored).save(paths[kind], compress_level=1)
-    Image.fromarray(flags_of(case)).save(paths["flags"], compress_level=1)
-    Image.fromarray(case.masks["bones"].astype(np.uint8) * 255).save(paths["bones"], compress_level=1)
+            save_png(stored, paths[kind])
+    save_png(flags_of(case), paths["flags"])
+    save_png(case.masks["bones"].astype(np.uint8) * 255, paths["bones"])
     record = Case(
         case=name,
         subject=name,

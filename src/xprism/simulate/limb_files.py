@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from xprism.data.importers.files import save_png
 from xprism.data.manifest import Case
+from xprism.png import save_png
 from xprism.simulate.limb import LimbCase, simulate_limb
 from xprism.simulate.limb_parts import part_of
 

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
-from xprism.data.importers.files import save_mask, save_png
+from xprism.data.importers.files import save_mask
 from xprism.data.manifest import Case
+from xprism.png import save_png
 from xprism.simulate import abdomen, brain
 from xprism.simulate.canvas import Floats, heights
 from xprism.simulate.lowdose import WINDOW, low_dose, shown

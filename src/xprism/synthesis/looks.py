@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from xprism.data.importers.files import save_png
+from xprism.png import save_png
 from xprism.synthesis.codes import as_grey
 
 COARSE = 16

@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from xprism.data.importers.files import new_folder, save_mask, save_png
+from xprism.data.importers.files import new_folder, save_mask
 from xprism.data.manifest import Case, write_manifest
 from xprism.errors import DataError
+from xprism.png import save_png
 from xprism.readers.masks import FLAGS
 from xprism.synthesis.augment import draw_variants
 from xprism.synthesis.codes import as_grey

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from xprism.png import save_png
 from xprism.result import Result
 from xprism.targets import Classes, Layer, Lesions, Masks, Picture, Target
-from xprism.writers.png import save_png
 
 FLAG_TARGET = "organs"
 """A ``Masks`` target of this name with at most eight labels goes into one ``masks.png`` of bit flags."""

@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFilter, ImageFont
 
 from xprism.grid import resize
+from xprism.png import png_of
 from xprism.radiograph import Radiograph, robust_range
 from xprism.result import Lesion, Measurement, Result
 from xprism.targets import Layer
-from xprism.writers.png import png_of
 from xprism.writers.record import notice_of
 
 Colour = tuple[int, int, int]

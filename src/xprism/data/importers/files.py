@@ -13,9 +13,9 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from xprism.errors import CorruptFile, DataError, MissingExtra, OutputError
+from xprism.png import save_png
 from xprism.readers.sniff import kind_of
 
 QUOTES = "give a folder, or a pattern in quotes such as 'films/*_cxr.png' whose star stands for the case's name"
@@ -118,12 +118,6 @@ def new_folder(folder: Path) -> Iterator[Path]:
 def save_mask(mask: NDArray[Any], path: Path) -> None:
     """Write a mask, bool [H, W], as an 8-bit PNG: 255 inside, 0 outside."""
     save_png(np.where(mask, np.uint8(255), np.uint8(0)), path)
-
-
-def save_png(values: NDArray[Any], path: Path) -> None:
-    """Write grey values, uint8 or uint16 [H, W], as a PNG whose folder is made where it is not there."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(values).save(path, format="PNG", compress_level=1)
 
 
 def need(module: str) -> Any:

@@ -17,11 +17,12 @@ from numpy.typing import NDArray
 from scipy.ndimage import binary_erosion
 
 from xprism.data.importers.class_map import ClassNames, class_map
-from xprism.data.importers.files import check_label, folder_name, named_files, new_folder, save_mask, save_png
+from xprism.data.importers.files import check_label, folder_name, named_files, new_folder, save_mask
 from xprism.data.importers.legend import Legend, Value, read_label_map, remark_on, split_labels
 from xprism.data.importers.outlines import Outlined, draw, labels_of, read_outlines
 from xprism.data.manifest import Case
 from xprism.errors import DataError, ReadError, XprismError
+from xprism.png import save_png
 from xprism.readers import read
 
 Shape = tuple[int, int]

@@ -16,10 +16,11 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from xprism.data.importers.files import check_label, folder_name, need, new_folder, save_mask, save_png
+from xprism.data.importers.files import check_label, folder_name, need, new_folder, save_mask
 from xprism.data.importers.legend import Legend, Value, remark_on, split_labels
 from xprism.data.manifest import Case, read_manifest
 from xprism.errors import CorruptFile, DataError, OutputError
+from xprism.png import save_png
 
 Axis = Literal["axial", "coronal", "sagittal"]
 

@@ -14,7 +14,8 @@ _GREY, _COLOUR = 0, 2
 
 
 def save_png(pixels: NDArray[Any], path: Path) -> None:
-    """Write a grey picture [H, W], uint8 or uint16, or a colour one [H, W, 3], uint8, as a PNG file."""
+    """Write a picture as ``png_of`` packs it; its folder is made where it is not there."""
+    path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(png_of(pixels))
 
 
@@ -23,6 +24,7 @@ def png_of(pixels: NDArray[Any]) -> bytes:
 
     Every byte is stored as its difference to the same byte of the left neighbour (filter "Sub").
     """
+    assert pixels.dtype in (np.uint8, np.uint16), pixels.dtype
     height, width = pixels.shape[:2]
     stored = pixels.astype(pixels.dtype.newbyteorder(">"), order="C").view(np.uint8).reshape(height, -1)
     step = stored.shape[1] // width

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from xprism.writers.png import png_of, save_png
+from xprism.png import png_of, save_png
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (3, 1), (1, 7), (40, 33)])
